@@ -1,0 +1,79 @@
+// Emits kernel IR as LLVM IR: the loops of lower_to_loops, and the elements that the contraction generator asks for (prologue, epilogue).
+#pragma once
+
+#include <map>
+#include <functional>
+#include <memory>
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+#include <llvm/IR/IRBuilder.h>
+#include <llvm/IR/Module.h>
+
+#include "ir/kernel/kernel.h"
+
+namespace intaglio::cpu {
+
+struct EmitOptions {
+  int vector_bytes = 32;  ///< 64 with AVX-512, 32 with AVX2, 16 with SSE
+  bool has_fma = true;
+  bool checked = false;   ///< every load and store verifies its offset
+};
+
+/// The lanes that a vector expression is computed for: loop variable `var` is base, base + 1, .. in them.
+struct Lanes {
+  int var = -1;
+  int width = 1;
+  /// <width x i1>, or null when all lanes are live. Masked-off lanes are neither loaded nor stored.
+  llvm::Value* mask = nullptr;
+};
+
+/// Emits into one function of the kernel ABI (artifact.h). Scalars and vectors are memoized within the current basic block region only where that is sound.
+class FunctionEmitter {
+ public:
+  /// Creates `int32 name(args, task_begin, task_end, worker)` with buffer pointers and symbols loaded in its entry block,
+  /// and a loop over the tasks whose variable is bound to `task_var`; the insertion point is left in the loop's body.
+  FunctionEmitter(llvm::Module& module, const std::string& name, const std::vector<kernel::Buffer>& buffers, const std::vector<std::string>& symbols, int task_var,
+                  const EmitOptions& options);
+
+  llvm::IRBuilder<>& builder() { return builder_; }
+  llvm::Function* function() { return function_; }
+  const EmitOptions& options() const { return options_; }
+
+  /// The aligned, noalias pointer of a buffer; the i8* of this worker's scratch.
+  llvm::Value* buffer_pointer(int buffer) const { return pointers_[buffer]; }
+  llvm::Value* scratch_pointer();
+
+  /// Binds a loop variable to an i64, or a local to a scalar or vector. Rebinding forgets what was computed from it.
+  void bind(int var, llvm::Value* value);
+  void unbind(int var);
+
+  /// The value of `e`, booleans as i1, for one element ..
+  llvm::Value* scalar(const kernel::Expr& e);
+  /// .. or for lanes: <width x T>. Loads whose offset has stride 1 in the lanes' variable are vector loads, stride 0 broadcasts, others gathers.
+  llvm::Value* vector(const kernel::Expr& e, const Lanes& lanes);
+  /// Stores a scalar or, with lanes, a vector.
+  void store(int buffer, const kernel::Expr& offset, llvm::Value* value, const Lanes& lanes);
+
+  /// Emits a loop `for i in [0, extent) step` and calls `body(i)` inside it.
+  void emit_loop(llvm::Value* begin, llvm::Value* end, std::int64_t step, const std::string& name, const std::function<void(llvm::Value*)>& body);
+  void emit(const kernel::StmtRef& stmt);
+
+  /// Ends the loop over tasks and the function. Nothing may be emitted afterwards.
+  void finish();
+
+ private:
+  struct State;
+  llvm::Module& module_;
+  EmitOptions options_;
+  llvm::IRBuilder<> builder_;
+  llvm::Function* function_ = nullptr;
+  std::vector<llvm::Value*> pointers_;
+  std::shared_ptr<State> state_;
+};
+
+/// Emits a whole kernel as a function of its name.
+void emit_kernel(llvm::Module& module, const kernel::Kernel& kernel, const EmitOptions& options);
+
+}  // namespace intaglio::cpu

@@ -1,0 +1,101 @@
+/* The C interface of Intaglio's runtime: load an artifact, make a context, run it.
+   No C++ exception crosses it. Every call that can fail returns a status; the text of the calling thread's last failure is intaglio_last_error(). */
+#ifndef INTAGLIO_RUNTIME_H
+#define INTAGLIO_RUNTIME_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#if defined(__GNUC__)
+#define INTAGLIO_API __attribute__((visibility("default")))
+#else
+#define INTAGLIO_API
+#endif
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* The values are the exit codes of the command line. */
+typedef enum {
+  INTAGLIO_OK = 0,
+  INTAGLIO_INVALID = 3,     /* the artifact or an input is invalid or does not fit */
+  INTAGLIO_ENVIRONMENT = 4, /* a file, memory or a device is missing, or the artifact was built for another one */
+  INTAGLIO_INTERNAL = 70    /* a bug of Intaglio's */
+} intaglio_status;
+
+/* A loaded artifact: immutable, may be shared by any number of threads. */
+typedef struct intaglio_model intaglio_model;
+/* What one run at a time needs: memory and shapes. One thread at a time; several contexts of a model may run at once. */
+typedef struct intaglio_context intaglio_context;
+
+/* Most dimensions a tensor may have at this interface. */
+#define INTAGLIO_MAX_RANK 16
+
+/* A tensor in host memory that the caller owns. `dtype` is a number of ONNX's TensorProto.DataType. */
+typedef struct {
+  void* data;
+  int32_t dtype;
+  int32_t rank;
+  int64_t shape[INTAGLIO_MAX_RANK];
+  /* In elements. Null: dense, row-major. */
+  const int64_t* strides;
+} intaglio_tensor;
+
+/* An input or output as the model declares it. A dimension of -1 is symbolic; its expression is in `shape_text`. Strings live as long as the model. */
+typedef struct {
+  const char* name;
+  const char* shape_text; /* "f32[batch,3,224,224]" */
+  int32_t dtype;
+  int32_t rank;
+  int64_t shape[INTAGLIO_MAX_RANK];
+} intaglio_port;
+
+/* One executed step of a run; see intaglio_run_profiled. */
+typedef struct {
+  uint32_t step;
+  uint32_t layer;     /* index into the artifact's layers.json; UINT32_MAX for a copy of caller memory */
+  const char* kernel; /* its name, or "copy input 'x' (unaligned)" .. */
+  double start_us;    /* since the run began */
+  double duration_us;
+  int64_t tasks;
+  int32_t threads;
+} intaglio_step_time;
+
+/* Opens an artifact file. */
+INTAGLIO_API intaglio_status intaglio_load(const char* path, intaglio_model** model);
+INTAGLIO_API void intaglio_free(intaglio_model* model);
+
+INTAGLIO_API int32_t intaglio_input_count(const intaglio_model* model);
+INTAGLIO_API int32_t intaglio_output_count(const intaglio_model* model);
+INTAGLIO_API intaglio_status intaglio_input(const intaglio_model* model, int32_t index, intaglio_port* port);
+INTAGLIO_API intaglio_status intaglio_output(const intaglio_model* model, int32_t index, intaglio_port* port);
+/* The artifact's manifest.json and layers.json; the texts live as long as the model. */
+INTAGLIO_API const char* intaglio_manifest(const intaglio_model* model);
+INTAGLIO_API const char* intaglio_layers(const intaglio_model* model);
+
+/* `threads`: how many threads a run uses, the caller's included; 0 for all cores. The context keeps the model alive. */
+INTAGLIO_API intaglio_status intaglio_context_create(intaglio_model* model, int32_t threads, intaglio_context** context);
+INTAGLIO_API void intaglio_context_free(intaglio_context* context);
+
+/* Binds the inputs (all of them, in the model's order) and computes the outputs' shapes, which intaglio_output_shape then tells.
+   The memory that a run of these shapes needs is allocated here or in the first run. */
+INTAGLIO_API intaglio_status intaglio_bind(intaglio_context* context, const intaglio_tensor* inputs, int32_t count);
+INTAGLIO_API intaglio_status intaglio_output_shape(const intaglio_context* context, int32_t index, int32_t* rank, int64_t* shape);
+
+/* Runs with the inputs bound last. Each output's data is the caller's memory of the right dtype and shape,
+   or null: then the context's own memory, valid until the next run, is written there. Memory that is not dense or not aligned to 64 bytes is copied. */
+INTAGLIO_API intaglio_status intaglio_run(intaglio_context* context, intaglio_tensor* outputs, int32_t count);
+/* The same, and tells what each step took: `times` stays valid until the context's next run. */
+INTAGLIO_API intaglio_status intaglio_run_profiled(intaglio_context* context, intaglio_tensor* outputs, int32_t count,
+                                                   const intaglio_step_time** times, int32_t* time_count);
+/* Bytes that the context holds: arena, scratch, staging. */
+INTAGLIO_API int64_t intaglio_context_bytes(const intaglio_context* context);
+
+/* What went wrong in this thread's last failed call: one or more lines, empty if none failed. */
+INTAGLIO_API const char* intaglio_last_error(void);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

@@ -1,0 +1,48 @@
+// A pass is a free function on a graph in its own file; this is what they all get, and the runner that does the chores once.
+#pragma once
+
+#include <functional>
+#include <set>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "ir/graph.h"
+
+namespace intaglio {
+
+/// What passes must know of the target and the options, as plain data.
+struct PassContext {
+  int optimization_level = 2;
+  /// Convolutions want channels innermost.
+  bool channels_last = true;
+};
+
+struct Pass {
+  /// File = function = name on the command line = test folder.
+  std::string_view name;
+  /// Returns true if the graph changed.
+  bool (*run)(Graph& graph, const PassContext& context);
+  /// The lowest -O at which the pipeline runs it.
+  int level;
+};
+
+/// Every pass by name, for `opt --passes=`.
+const Pass* find_pass(std::string_view name);
+/// The passes that `compile` runs, in order; the reason for each is in pipeline.cpp.
+std::span<const Pass> pipeline();
+
+/// What the runner does around each pass.
+struct RunnerOptions {
+  std::set<std::string, std::less<>> disabled;
+  bool verify_each = false;  ///< verify after each pass, not only at the end
+  bool time_passes = false;  ///< a table to stderr
+  std::set<std::string, std::less<>> print_after;
+  std::string dump_folder;   ///< writes NN-pass.ir for each pass; empty: no
+};
+
+/// Runs passes in order: skips, times, verifies, dumps.
+void run_passes(Graph& graph, std::span<const Pass> passes, const PassContext& context, const RunnerOptions& options);
+
+}  // namespace intaglio
