@@ -1,0 +1,35 @@
+// Graph to artifact: what the driver calls. The graph has been through the passes: at its top level stand only constants, views and `kernel` nodes.
+#pragma once
+
+#include <set>
+#include <string>
+#include <string_view>
+
+#include "ir/graph.h"
+
+namespace intaglio {
+
+struct CodegenOptions {
+  /// "native" or a level or CPU name that LLVM knows.
+  std::string cpu = "native";
+  int optimization_level = 2;
+  /// Every load and store of generated code verifies its index.
+  bool checked = false;
+  std::set<std::string> disabled_tactics;
+};
+
+/// What the manifest says of where the artifact came from.
+struct ModelInfo {
+  std::string name;
+  std::string hash;          ///< of the model's bytes
+  std::string options_text;  ///< the resolved options
+  std::string version;       ///< of the compiler
+};
+
+/// Generates code for every kernel of `graph`, plans its memory, and writes the artifact to `path` (deterministic: equal input, equal bytes).
+void generate_artifact(const Graph& graph, const CodegenOptions& options, const ModelInfo& info, const std::string& path);
+
+/// The text of a stage: "kernels" (kernel IR and contraction schedules), "llvm" (optimized LLVM IR) or "asm".
+std::string emit_text(const Graph& graph, const CodegenOptions& options, std::string_view kind);
+
+}  // namespace intaglio
