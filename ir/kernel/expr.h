@@ -19,7 +19,7 @@ namespace intaglio::kernel {
 
 enum class ExprKind {
   constant,  ///< `integer` or `real`
-  var,       ///< a loop variable: `var`
+  var,       ///< a loop variable: `var`; args[0] is the extent of its loop where that is known, of use to simplification alone
   symbol,    ///< an extent known at run time: `name`
   load,      ///< `buffer`, args[0] the offset
   local,     ///< the current value of a local: `var` is its number
@@ -60,12 +60,18 @@ struct ExprNode {
   int buffer = -1;
   std::string name;
   std::vector<Expr> args;
+  /// Of the structure, the same in each run. Expressions that are equal are one object (within a thread): compare pointers.
+  std::uint64_t hash = 0;
 };
 
 // Factories. They fold constants and simplify index arithmetic (x+0, x*1, (x*a)*b, x index_div 1, sums sorted ..).
 Expr constant(DType dtype, double value);
 Expr index_constant(std::int64_t value);
+/// An integer or boolean constant that need not fit a double; wraps to the width of `dtype`.
+Expr integer_constant(DType dtype, std::int64_t value);
 Expr var(int id);
+/// A loop variable known to be in [0, extent), which lets divisions, remainders and comparisons of it simplify.
+Expr var(int id, Expr extent);
 Expr symbol(const std::string& name);
 Expr local(int id, DType dtype);
 Expr load(int buffer, DType dtype, Expr offset);
@@ -96,6 +102,11 @@ Expr substitute(const Expr& e, int var, const Expr& by);
 /// Every distinct subexpression once, operands before users.
 void visit(const Expr& e, const std::function<void(const ExprNode&)>& f);
 
+/// True if index arithmetic proves it: 0 <= e; a < b.
+bool known_non_negative(const Expr& e);
+bool known_less(const Expr& a, const Expr& b);
+
+/// Deterministic text; equal texts mean equal expressions. Subexpressions with several users are named first: "%0 := v1 + 1; %0 * %0".
 std::string to_text(const Expr& e);
 
 }  // namespace intaglio::kernel
