@@ -4,6 +4,7 @@
 #include <functional>
 #include <map>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "ir/graph.h"
@@ -30,6 +31,10 @@ class RegionPull final : public PullContext {
  private:
   const Graph& region_;
   std::map<const Value*, std::function<kernel::Expr(const Index&)>> bound_;
+  /// A value with several users is pulled once per index, else the work would double with each.
+  std::map<std::pair<const Value*, Index>, kernel::Expr> pulled_;
+
+  kernel::Expr pull(const Value& value, const Index& index);
 };
 
 /// The linear offset of `index` in memory laid out as `type` says.
