@@ -152,6 +152,7 @@ Expr var(int id) {
 }
 
 Expr var(int id, Expr extent) {
+  if (constant_value(extent) == 1) return index_constant(0);
   ExprNode node = node_of(ExprKind::var, DType::i64);
   node.var = id;
   node.args = {std::move(extent)};

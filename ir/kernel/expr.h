@@ -70,7 +70,7 @@ Expr index_constant(std::int64_t value);
 /// An integer or boolean constant that need not fit a double; wraps to the width of `dtype`.
 Expr integer_constant(DType dtype, std::int64_t value);
 Expr var(int id);
-/// A loop variable known to be in [0, extent), which lets divisions, remainders and comparisons of it simplify.
+/// A loop variable known to be in [0, extent), which lets divisions, remainders and comparisons of it simplify; 0 if the extent is 1.
 Expr var(int id, Expr extent);
 Expr symbol(const std::string& name);
 Expr local(int id, DType dtype);
