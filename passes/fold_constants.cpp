@@ -1,0 +1,77 @@
+// Evaluates nodes whose operands are all constants, with the reference kernels.
+#include <algorithm>
+
+#include "ir/op.h"
+#include "passes/match.h"
+#include "passes/passes.h"
+
+namespace intaglio {
+namespace {
+
+/// A result this much bigger than its operands is cheaper to compute at run time than to store, once it is over the free size.
+constexpr std::size_t kMaxGrowth = 64;
+constexpr std::size_t kFreeBytes = std::size_t{1} << 20;
+
+bool has_constant_operands(const Node& node) {
+  return std::all_of(node.operands().begin(), node.operands().end(), [](const Value* v) { return !v || v->is_constant(); });
+}
+
+bool has_static_results(const Node& node) {
+  for (int i = 0; i < node.result_count(); ++i) {
+    if (!is_static(node.result(i)->type.shape)) return false;
+  }
+  return true;
+}
+
+/// True for an expansion or an index sequence that would only fill the artifact.
+bool grows_too_much(const Node& node) {
+  std::size_t before = 0;
+  for (const Value* operand : node.operands()) before += operand ? operand->constant().bytes() : 0;
+  std::size_t after = 0;
+  for (int i = 0; i < node.result_count(); ++i) {
+    const Type& type = node.result(i)->type;
+    after += static_cast<std::size_t>(element_count(type.shape).value()) * static_cast<std::size_t>(dtype_bits(type.dtype)) / 8;
+  }
+  return after > kFreeBytes && after > kMaxGrowth * before;
+}
+
+bool is_foldable(const Node& node) {
+  if (node.is("const") || node.is("kernel")) return false;
+  // `dims` and others over symbols have a constant value for no binding.
+  if (!has_constant_operands(node) || !has_static_results(node)) return false;
+  for (const auto& [name, attribute] : node.attributes) {
+    if (kind_of(attribute) == AttributeKind::dims && !is_static(std::get<Shape>(attribute))) return false;
+  }
+  return !grows_too_much(node);
+}
+
+std::vector<Tensor> evaluate_node(const Node& node) {
+  // The same bytes under another shape: weights stay shared.
+  if (node.is("reshape")) return {node.operand(0)->constant().reshaped(static_extents(node.result()->type.shape))};
+  std::vector<Tensor> operands;
+  for (const Value* operand : node.operands()) operands.push_back(operand ? operand->constant() : Tensor());
+  std::vector<Type> types;
+  for (int i = 0; i < node.result_count(); ++i) types.push_back(node.result(i)->type);
+  return node.op().evaluate(node, operands, types);
+}
+
+}  // namespace
+
+bool fold_constants(Graph& graph, const PassContext&) {
+  bool changed = false;
+  for (Node* node : graph.nodes()) {
+    if (!is_foldable(*node)) continue;
+    std::vector<Tensor> results = evaluate_node(*node);
+    for (int i = 0; i < node->result_count(); ++i) {
+      Value* constant = graph.add_constant(std::move(results[static_cast<std::size_t>(i)]), {}, node);
+      constant->producer()->origins = node->origins;
+      node->result(i)->replace_all_uses_with(constant);
+    }
+    // At once, so that big weights are not held twice while the pass goes on.
+    erase_with_dead_operands(node);
+    changed = true;
+  }
+  return changed;
+}
+
+}  // namespace intaglio

@@ -1,0 +1,95 @@
+// See match.h.
+#include "passes/match.h"
+
+#include <algorithm>
+#include <cstring>
+#include <set>
+
+namespace intaglio {
+namespace {
+
+/// Reads element `i` of a dtype that constants of arithmetic usually have; nothing for the others.
+std::optional<double> element(const Tensor& tensor, std::size_t i) {
+  switch (tensor.dtype()) {
+    case DType::f32: return tensor.span<float>()[i];
+    case DType::f64: return tensor.span<double>()[i];
+    case DType::i32: return tensor.span<std::int32_t>()[i];
+    case DType::i64: return static_cast<double>(tensor.span<std::int64_t>()[i]);
+    case DType::i8: return tensor.span<std::int8_t>()[i];
+    case DType::u8: return tensor.span<std::uint8_t>()[i];
+    case DType::boolean: return tensor.span<std::uint8_t>()[i] != 0;
+    default: return std::nullopt;
+  }
+}
+
+/// True if all elements have the same bits.
+bool is_uniform(const Tensor& tensor) {
+  const auto bytes = tensor.bytes();
+  const auto step = static_cast<std::size_t>(dtype_bits(tensor.dtype())) / 8;
+  const auto* data = static_cast<const char*>(tensor.data());
+  // Equal to itself moved by one element.
+  return std::memcmp(data, data + step, bytes - step) == 0;
+}
+
+}  // namespace
+
+bool are_constant(std::initializer_list<const Value*> values) {
+  return std::all_of(values.begin(), values.end(), [](const Value* v) { return !v || v->is_constant(); });
+}
+
+std::optional<double> splat(const Value* value) {
+  if (!value || !value->is_constant()) return std::nullopt;
+  const Tensor& tensor = value->constant();
+  if (tensor.elements() == 0) return std::nullopt;
+  const auto first = element(tensor, 0);
+  return first && is_uniform(tensor) ? first : std::nullopt;
+}
+
+bool is_splat(const Value* value, double number) { return splat(value) == number; }
+
+bool has_shape(const Value* value, const Shape& shape) { return value->type.shape == shape; }
+
+bool is_single_element(const Type& type) { return element_count(type.shape) == Dim(1); }
+
+bool is_elementwise(const Node& node) { return node.op().op_class == OpClass::elementwise; }
+
+bool is_movement(const Node& node) { return node.op().op_class == OpClass::movement; }
+
+bool is_graph_result(const Value& value) {
+  return std::any_of(value.uses().begin(), value.uses().end(), [](const Value::Use& use) { return use.user == nullptr; });
+}
+
+Value* repeat_constant(const Value& value, Node* before) {
+  Value* copy = before->graph()->add_constant(value.constant(), {}, before);
+  copy->origin = value.origin;
+  copy->producer()->origins = value.producer()->origins;
+  return copy;
+}
+
+bool is_dead(const Node& node) {
+  for (int i = 0; i < node.result_count(); ++i) {
+    if (!node.result(i)->uses().empty()) return false;
+  }
+  return true;
+}
+
+void erase_with_dead_operands(Node* node) {
+  std::set<Node*> pending{node};
+  while (!pending.empty()) {
+    Node* next = *pending.begin();
+    pending.erase(pending.begin());
+    if (!is_dead(*next)) continue;
+    for (Value* operand : next->operands()) {
+      if (operand && operand->producer()) pending.insert(operand->producer());
+    }
+    next->graph()->erase(next);
+  }
+}
+
+std::vector<std::int64_t> inverse_permutation(const std::vector<std::int64_t>& perm) {
+  std::vector<std::int64_t> inverse(perm.size());
+  for (std::size_t i = 0; i < perm.size(); ++i) inverse[static_cast<std::size_t>(perm[i])] = static_cast<std::int64_t>(i);
+  return inverse;
+}
+
+}  // namespace intaglio
