@@ -25,7 +25,7 @@ std::vector<std::size_t> wide_dimensions(const Shape& shape) {
   return wide;
 }
 
-/// Finds the end of the smallest block that starts at `from_begin` and `to_begin`; extents may be symbols, so products are compared, never ordered.
+/// Finds the smallest block that starts at `from_begin` and `to_begin`; extents may be symbols, so products are compared, never ordered.
 std::optional<Block> next_block(const std::vector<Dim>& from, const std::vector<Dim>& to, std::size_t from_begin, std::size_t to_begin) {
   Dim from_product = 1;
   for (std::size_t i = from_begin; i < from.size(); ++i) {

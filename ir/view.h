@@ -1,5 +1,6 @@
-// Where a value's elements lie in memory that already exists: which data movement is a mere relabelling, and which can be read in place with strides.
-// Passes use it to choose layouts and groups, the memory planner to alias buffers, the contraction generators to read operands by address.
+// Where a value's elements lie in memory that already exists: which data movement is a mere relabelling, and which can be read in place
+// with strides. Passes use it to choose layouts and groups, the memory planner to alias buffers, the contraction generators to read
+// operands by address.
 #pragma once
 
 #include <optional>
@@ -19,15 +20,15 @@ struct StridedView {
 /// The value in its own memory, as its type's layout says.
 StridedView own_memory(const Value& value);
 
-/// What remains of `operand`, the view of a movement node's first operand, after the node: transpose, reshape, slice, expand or convert_layout.
-/// Nothing if the node is of another operator, or its elements do not lie at constant strides.
+/// What remains of `operand`, the view of a movement node's first operand, after the node: transpose, reshape, slice, expand or
+/// convert_layout. Nothing if the node is of another operator, or its elements do not lie at constant strides.
 std::optional<StridedView> view_through(const Node& node, const StridedView& operand);
 
 /// `value` in the memory of the farthest value that it can be read from with strides; its own if its producer must be computed.
 StridedView strided_view(const Value& value);
 
-/// True for a reshape, transpose or convert_layout whose result, in the layout that its type names, is its operand's memory under another label:
-/// no code runs for it.
+/// True for a reshape, transpose or convert_layout whose result, in the layout that its type names, is its operand's memory under another
+/// label: no code runs for it.
 bool is_view(const Node& node);
 
 /// The layout that has these strides, if the elements are dense; dimensions of extent 1 match any stride. Row-major comes back empty.

@@ -1,8 +1,9 @@
 // Gives each value the memory order that its producer and its readers work best in.
 //  - Convolutions and pooling want channels innermost; what lies between them follows.
-//  - A transpose or reshape becomes a relabelling of memory where its readers take any order; matrix products, elementwise nodes, reductions and
-//    norms do.
-//  - A matrix product may write its rows in another order: [B,H,S,D] lies as [B,S,H,D] if a transpose and a reshape follow, which then are free.
+//  - A transpose or reshape becomes a relabelling of memory where its readers take any order; matrix products, elementwise nodes,
+//    reductions and norms do.
+//  - A matrix product may write its rows in another order: [B,H,S,D] lies as [B,S,H,D] if a transpose and a reshape follow, which
+//    then are free.
 //  - The graph's arguments and results stay row-major. `convert_layout` stands where an order must change.
 #include <algorithm>
 #include <map>
@@ -138,7 +139,7 @@ class LayoutChooser {
     const int rank = node.result()->type.rank();
     const auto keeps_columns = [&](const Layout& layout) { return !layout.empty() && layout.back() == rank - 1; };
     if (const auto wished = wish(*node.result()); wished && keeps_columns(*wished)) return *wished;
-    // With one right side for all rows the result lies as the left side does, and rows that follow each other on both sides run as one dimension.
+    // With one right side for all rows the result lies as the left side does: rows that follow each other on both sides run as one.
     const Type& left = node.operand(0)->type;
     if (node.operand(1)->type.rank() == 2 && left.rank() == rank && keeps_columns(left.layout)) return left.layout;
     return {};

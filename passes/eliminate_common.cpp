@@ -45,7 +45,8 @@ bool equal_nodes(const Node& a, const Node& b) {
   for (int i = 0; i < a.result_count(); ++i) {
     if (a.result(i)->type != b.result(i)->type) return false;
   }
-  return std::equal(a.operands().begin(), a.operands().end(), b.operands().begin(), b.operands().end()) && equal_attributes(a.attributes, b.attributes);
+  return std::equal(a.operands().begin(), a.operands().end(), b.operands().begin(), b.operands().end()) &&
+         equal_attributes(a.attributes, b.attributes);
 }
 
 }  // namespace

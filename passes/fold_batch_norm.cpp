@@ -35,12 +35,12 @@ bool fold_batch_norm(Graph& graph, const PassContext&) {
     if (!conv) continue;
     // Plain nodes on constants: fold_constants evaluates them, and refit can evaluate them again.
     Builder b(graph, merge(conv->origins, bn->origins), bn);
-    Value* weight = conv->operand(1);                                                                 // (M, C/group, R, S)
+    Value* weight = conv->operand(1);  // (M, C/group, R, S)
     Value* epsilon = b.scalar(bn->operand(4)->type.dtype, bn->real("epsilon"));
-    Value* scale = b.div(bn->operand(1), b.sqrt(b.add(bn->operand(4), epsilon)));                     // (M)
+    Value* scale = b.div(bn->operand(1), b.sqrt(b.add(bn->operand(4), epsilon)));                                 // (M)
     Value* centred = conv->operand(2) ? b.sub(conv->operand(2), bn->operand(3)) : b.op("neg", {bn->operand(3)});  // (M)
-    Value* bias = b.add(b.mul(centred, scale), bn->operand(2));                                       // (M)
-    Value* scaled = b.mul(weight, b.reshape(scale, per_output_channel(weight->type)));                // (M, C/group, R, S)
+    Value* bias = b.add(b.mul(centred, scale), bn->operand(2));                                                   // (M)
+    Value* scaled = b.mul(weight, b.reshape(scale, per_output_channel(weight->type)));                            // (M, C/group, R, S)
     Value* folded = b.op("conv", {conv->operand(0), scaled, bias}, conv->attributes);
     bn->result()->replace_all_uses_with(folded);
     graph.erase(bn);

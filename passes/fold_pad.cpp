@@ -14,7 +14,7 @@ std::optional<double> fill_of(const Node& pad) {
   return pad.operand(1) ? splat(pad.operand(1)) : 0.0;
 }
 
-/// The amounts along the spatial axes, in the form of the `pads` attribute; nothing if another axis is padded, or something is cropped or unknown.
+/// The amounts along the spatial axes, in the form of the `pads` attribute; nothing if another axis is padded, or any is unknown or crops.
 std::optional<std::vector<std::int64_t>> spatial_pads(const Node& pad) {
   std::vector<std::int64_t> pads;
   for (const Shape* amounts : {&pad.dims("begins"), &pad.dims("ends")}) {

@@ -1,5 +1,5 @@
-// Folds constant scales and shifts after a convolution into its weights and bias, and moves scalar factors of a matrix product's operands behind the
-// product: (a*s) b = (a b) s. There the factor costs one multiplication in the epilogue, and the operand is read in place.
+// Folds constant scales and shifts after a convolution into its weights and bias, and moves scalar factors of a matrix product's operands
+// behind the product: (a*s) b = (a b) s. There the factor costs one multiplication in the epilogue, and the operand is read in place.
 #include <algorithm>
 
 #include "passes/match.h"
@@ -8,7 +8,8 @@
 namespace intaglio {
 namespace {
 
-/// The constant as one value per output channel of a convolution's result (`rank` dimensions), or as one value: (M) or (1). Null if it varies otherwise.
+/// The constant as one value per output channel of a convolution's result (`rank` dimensions), or as one value: (M) or (1). Null if it
+/// varies otherwise.
 Value* per_channel(Builder& b, Value* constant, int rank) {
   if (!constant->is_constant()) return nullptr;
   const Shape& shape = constant->type.shape;
@@ -28,9 +29,9 @@ Node* foldable_conv(const Node& node) {
 
 /// The convolution with `node`'s multiplication or addition in its weights and bias, or null.
 Value* fold_into_conv(Builder& b, const Node& node, const Node& conv) {
-  Value* weight = conv.operand(1);                                                 // (M, C/group, R, S)
-  Value* bias = conv.operand(2);                                                   // (M)
-  Value* factor = per_channel(b, node.operand(1), conv.result()->type.rank());     // (M) or (1)
+  Value* weight = conv.operand(1);                                              // (M, C/group, R, S)
+  Value* bias = conv.operand(2);                                                // (M)
+  Value* factor = per_channel(b, node.operand(1), conv.result()->type.rank());  // (M) or (1)
   if (!factor) return nullptr;
   if (node.is("mul")) {
     Shape aligned(weight->type.shape.size(), Dim(1));
@@ -61,7 +62,8 @@ Node* scalar_factor(Value* operand) {
     Node* node = value->producer();
     if (!node) return nullptr;
     if (node->is("mul")) return node->operand(1)->is_constant() && is_single_element(node->operand(1)->type) ? node : nullptr;
-    const bool passes = node->is("transpose") || node->is("reshape") || node->is("slice") || node->is("expand") || node->is("convert_layout");
+    const bool passes =
+        node->is("transpose") || node->is("reshape") || node->is("slice") || node->is("expand") || node->is("convert_layout");
     if (!passes) return nullptr;
     value = node->operand(0);
   }

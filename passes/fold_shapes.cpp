@@ -1,5 +1,5 @@
-// Replaces shape arithmetic with what it is known to yield. The contents of small integer values are known as expressions over the symbols of the
-// inputs' shapes, so `Shape - Gather - Concat` becomes a constant or a `dims` node, and the arithmetic is dead.
+// Replaces shape arithmetic with what it is known to yield. The contents of small integer values are known as expressions over the symbols
+// of the inputs' shapes, so `Shape - Gather - Concat` becomes a constant or a `dims` node, and the arithmetic is dead.
 #include "ir/op.h"
 #include "passes/passes.h"
 

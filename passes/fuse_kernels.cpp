@@ -1,5 +1,6 @@
 // Groups nodes into `kernel` nodes, one for each piece of code that will be generated:
-//  - a contraction with the elementwise nodes after it (bias, residual, activation) and the movement by which it reads its operands in place;
+//  - a contraction with the elementwise nodes after it (bias, residual, activation) and the movement by which it reads its operands in
+//  place;
 //  - a reduction, softmax, norm or pooling with the elementwise nodes and movement before and after it;
 //  - chains and graphs of elementwise nodes and movement.
 // What remains outside are constants and views, for which no code runs.

@@ -17,19 +17,25 @@ bool is_contraction(const Node& node) { return node.op().op_class == OpClass::co
 
 /// True if recomputing an element costs about as much as loading it.
 bool is_cheap(const Node& node) {
-  static const std::set<std::string_view> kExpensive{"div", "mod", "pow", "sqrt", "exp", "log", "tanh", "sin", "cos", "erf", "sigmoid", "batch_norm"};
+  static const std::set<std::string_view> kExpensive{"div",  "mod", "pow", "sqrt", "exp",     "log",
+                                                     "tanh", "sin", "cos", "erf",  "sigmoid", "batch_norm"};
   return !kExpensive.contains(node.op_name());
 }
 
-/// True if computing one element of `reader` reads about one element of operand `i`, so that the elements of the operand are each computed once.
+/// True if computing one element of `reader` reads about one element of operand `i`, so that the elements of the operand are each computed
+/// once.
 bool reads_once(const Node& reader, int i) {
   switch (reader.op().op_class) {
-    case OpClass::elementwise: return has_shape(reader.operand(i), reader.result()->type.shape);
-    case OpClass::movement: return !reader.is("gather") && !reader.is("gather_elements") && !reader.is("expand");
+    case OpClass::elementwise:
+      return has_shape(reader.operand(i), reader.result()->type.shape);
+    case OpClass::movement:
+      return !reader.is("gather") && !reader.is("gather_elements") && !reader.is("expand");
     case OpClass::reduction:
     case OpClass::row:
-    case OpClass::window: return i == 0;
-    default: return false;
+    case OpClass::window:
+      return i == 0;
+    default:
+      return false;
   }
 }
 
@@ -91,7 +97,8 @@ std::vector<const Node*> KernelGroup::leaving() const {
   std::vector<const Node*> nodes;
   for (const auto& [node, role] : roles_) {
     const auto& uses = node->result()->uses();
-    if (std::any_of(uses.begin(), uses.end(), [&](const Value::Use& use) { return !use.user || !contains(use.user); })) nodes.push_back(node);
+    if (std::any_of(uses.begin(), uses.end(), [&](const Value::Use& use) { return !use.user || !contains(use.user); }))
+      nodes.push_back(node);
   }
   return nodes;
 }

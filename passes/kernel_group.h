@@ -21,7 +21,8 @@ class KernelGroup {
   /// Takes in the elementwise nodes of the result's shape that follow, as far as one value leaves the group.
   /// `same_memory_order`: only nodes whose result lies in memory as the first node's does.
   void absorb_epilogue(bool same_memory_order);
-  /// Takes in what computes the operands of the group's nodes, but for a contraction's own operands: movement and single-reader elementwise nodes.
+  /// Takes in what computes the operands of the group's nodes, but for a contraction's own operands: movement and single-reader elementwise
+  /// nodes.
   void absorb_producers();
   /// Takes in the movement by which a contraction reads operand `i` in place with strides, if some of it would else be a copy.
   void absorb_strided_operand(int i);

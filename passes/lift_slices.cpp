@@ -1,5 +1,5 @@
-// Moves slices before the nodes whose whole result is computed for a part of it. A classifier that reads the first token of a transformer needs the
-// last layer's feed-forward network for that token alone.
+// Moves slices before the nodes whose whole result is computed for a part of it. A classifier that reads the first token of a transformer
+// needs the last layer's feed-forward network for that token alone.
 #include <algorithm>
 
 #include "passes/match.h"

@@ -1,5 +1,6 @@
-// Moves a reshape or transpose of a matrix product's rows before the product: view(x w + b) = view(x) w + b. Exporters flatten the rows of a product
-// and restore them after the bias; with the view out of the way the residual addition stands next to its product, where fusion finds it.
+// Moves a reshape or transpose of a matrix product's rows before the product: view(x w + b) = view(x) w + b. Exporters flatten the rows of
+// a product and restore them after the bias; with the view out of the way the residual addition stands next to its product, where fusion
+// finds it.
 #include <algorithm>
 
 #include "passes/match.h"

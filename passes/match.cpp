@@ -11,14 +11,22 @@ namespace {
 /// Reads element `i` of a dtype that constants of arithmetic usually have; nothing for the others.
 std::optional<double> element(const Tensor& tensor, std::size_t i) {
   switch (tensor.dtype()) {
-    case DType::f32: return tensor.span<float>()[i];
-    case DType::f64: return tensor.span<double>()[i];
-    case DType::i32: return tensor.span<std::int32_t>()[i];
-    case DType::i64: return static_cast<double>(tensor.span<std::int64_t>()[i]);
-    case DType::i8: return tensor.span<std::int8_t>()[i];
-    case DType::u8: return tensor.span<std::uint8_t>()[i];
-    case DType::boolean: return tensor.span<std::uint8_t>()[i] != 0;
-    default: return std::nullopt;
+    case DType::f32:
+      return tensor.span<float>()[i];
+    case DType::f64:
+      return tensor.span<double>()[i];
+    case DType::i32:
+      return tensor.span<std::int32_t>()[i];
+    case DType::i64:
+      return static_cast<double>(tensor.span<std::int64_t>()[i]);
+    case DType::i8:
+      return tensor.span<std::int8_t>()[i];
+    case DType::u8:
+      return tensor.span<std::uint8_t>()[i];
+    case DType::boolean:
+      return tensor.span<std::uint8_t>()[i] != 0;
+    default:
+      return std::nullopt;
   }
 }
 

@@ -1,6 +1,6 @@
-// Computes matrix products of one value with several constant weights as one product with the weights side by side, and slices its result: the
-// activations are read once, and one larger product runs better than three small ones. Only where the slices cost nothing, because other products
-// read them in place: query, key and value of attention.
+// Computes matrix products of one value with several constant weights as one product with the weights side by side, and slices its result:
+// the activations are read once, and one larger product runs better than three small ones. Only where the slices cost nothing, because
+// other products read them in place: query, key and value of attention.
 #include <algorithm>
 #include <map>
 

@@ -38,7 +38,8 @@ constexpr std::array kPipeline{
     kDecomposeBatchNorm,
     // A convolution pads for free.
     kFoldPad,
-    // After the batch norms, so that their leftovers fold too; before matrix products are merged, which a factor on one of them would prevent.
+    // After the batch norms, so that their leftovers fold too; before matrix products are merged, which a factor on one of them would
+    // prevent.
     kFoldScale,
     // The scales above are expressions over constants until they are evaluated.
     kFoldConstants,

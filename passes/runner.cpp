@@ -22,8 +22,9 @@ void write_dump(const std::filesystem::path& path, const std::string& text) {
   file << text;
   file.close();
   if (!file) {
-    throw CompileError(ErrorCode::environment,
-                       Diagnostic{path.string(), "cannot write the dump of a pass", "a folder that can be written to", {}, "check --dump-ir"});
+    throw CompileError(
+        ErrorCode::environment,
+        Diagnostic{path.string(), "cannot write the dump of a pass", "a folder that can be written to", {}, "check --dump-ir"});
   }
 }
 
@@ -31,7 +32,8 @@ void create_folder(const std::string& folder) {
   std::error_code error;
   std::filesystem::create_directories(folder, error);
   if (error) {
-    throw CompileError(ErrorCode::environment, Diagnostic{folder, "cannot create the folder for dumps: " + error.message(), {}, {}, "check --dump-ir"});
+    throw CompileError(ErrorCode::environment,
+                       Diagnostic{folder, "cannot create the folder for dumps: " + error.message(), {}, {}, "check --dump-ir"});
   }
 }
 

@@ -28,7 +28,8 @@ bool simplify_node(Node& node) {
   Value* replacement = apply_first(arithmetic_rules(), node, b);
   if (!replacement) replacement = apply_first(movement_rules(), node, b);
   if (!replacement) return false;
-  if (Node* producer = replacement->producer(); producer && !producer->is("const")) producer->origins = merge(producer->origins, node.origins);
+  if (Node* producer = replacement->producer(); producer && !producer->is("const"))
+    producer->origins = merge(producer->origins, node.origins);
   node.result()->replace_all_uses_with(replacement);
   return true;
 }

@@ -168,7 +168,8 @@ Value* where_not(Node& node, Builder& b) {
 Value* reduce_nothing(Node& node, Builder& b) {
   Value* x = node.operand(0);
   const auto& axes = node.integers("axes");
-  const bool nothing = std::all_of(axes.begin(), axes.end(), [&](std::int64_t axis) { return x->type.shape[static_cast<std::size_t>(axis)] == Dim(1); });
+  const bool nothing =
+      std::all_of(axes.begin(), axes.end(), [&](std::int64_t axis) { return x->type.shape[static_cast<std::size_t>(axis)] == Dim(1); });
   return nothing ? b.reshape(x, node.result()->type.shape) : nullptr;
 }
 

@@ -131,7 +131,8 @@ Value* gather_one(Node& node, Builder& b) {
   const auto extent = x->type.shape[axis].constant();
   const auto index = splat(node.operand(1));
   // With a symbolic extent the index may be out of range, which gather reports at run time.
-  if (!index || !is_single_element(node.operand(1)->type) || !extent || *index < static_cast<double>(-*extent) || *index >= static_cast<double>(*extent)) {
+  if (!index || !is_single_element(node.operand(1)->type) || !extent || *index < static_cast<double>(-*extent) ||
+      *index >= static_cast<double>(*extent)) {
     return nullptr;
   }
   Shape starts(x->type.shape.size(), Dim(0));
