@@ -17,8 +17,12 @@ struct Term {
 /// Sorted, no two with the same atoms, no coefficient 0.
 using Terms = std::vector<Term>;
 
-/// Products of sums are multiplied out up to this many terms; beyond it a product is an atom.
+/// Products are multiplied out up to this many terms of this degree. Beyond, a product is an atom: data is not index arithmetic
+/// (repeated squaring would double the degree each time).
 constexpr std::size_t kMaxTerms = 48;
+constexpr std::size_t kMaxDegree = 8;
+/// How far into minima, selections and quotients ranges are looked for.
+constexpr int kMaxDepth = 6;
 
 std::int64_t wrapping_add(std::int64_t a, std::int64_t b) {
   return static_cast<std::int64_t>(static_cast<std::uint64_t>(a) + static_cast<std::uint64_t>(b));
@@ -83,14 +87,34 @@ Terms constant_terms(std::int64_t value) {
 
 Terms atom_terms(const Expr& e) { return {Term{{e}, 1}}; }
 
+/// A product that is not multiplied out carries this mark in `integer`.
+constexpr std::int64_t kOpaque = 1;
+
+std::size_t degree(const Terms& terms) {
+  std::size_t largest = 0;
+  for (const Term& term : terms) largest = std::max(largest, term.atoms.size());
+  return largest;
+}
+
+bool can_multiply_out(const Terms& a, const Terms& b) { return a.size() * b.size() <= kMaxTerms && degree(a) + degree(b) <= kMaxDegree; }
+
+Expr opaque_product(const Expr& a, const Expr& b) {
+  ExprNode node{};
+  node.kind = ExprKind::binary;
+  node.dtype = DType::i64;
+  node.op = Op::mul;
+  node.integer = kOpaque;
+  node.args = {a, b};
+  return intern(std::move(node));
+}
+
 Terms terms_of(const Expr& e) {
   if (e->kind == ExprKind::constant) return constant_terms(e->integer);
-  if (e->kind != ExprKind::binary) return atom_terms(e);
+  if (e->kind != ExprKind::binary || e->integer == kOpaque) return atom_terms(e);
   if (e->op != Op::add && e->op != Op::sub && e->op != Op::mul) return atom_terms(e);
   const Terms a = terms_of(e->args[0]);
   const Terms b = terms_of(e->args[1]);
-  if (e->op == Op::mul) return a.size() * b.size() > kMaxTerms ? atom_terms(e) : product(a, b);
-  return sum(a, b, e->op == Op::add ? 1 : -1);
+  return e->op == Op::mul ? product(a, b) : sum(a, b, e->op == Op::add ? 1 : -1);
 }
 
 Expr expression_of(const Term& term) {
@@ -115,56 +139,60 @@ bool is_index_op(const Expr& e, Op op) { return e->kind == ExprKind::binary && e
 
 // ---- ranges
 
-bool non_negative_atom(const Expr& e);
+bool non_negative_atom(const Expr& e, int depth);
 
-std::optional<Terms> bound(const Terms& terms, bool upper);
+std::optional<Terms> bound(const Terms& terms, bool upper, int depth);
 
-bool all_non_negative(const Terms& terms) {
-  return std::all_of(terms.begin(), terms.end(),
-                     [](const Term& t) { return t.coefficient > 0 && std::all_of(t.atoms.begin(), t.atoms.end(), non_negative_atom); });
+bool all_non_negative(const std::vector<Expr>& atoms, int depth) {
+  return std::all_of(atoms.begin(), atoms.end(), [&](const Expr& atom) { return non_negative_atom(atom, depth); });
 }
 
-bool non_negative(const Terms& terms) {
-  if (all_non_negative(terms)) return true;
-  const std::optional<Terms> low = bound(terms, false);
-  return low && all_non_negative(*low);
+bool all_non_negative(const Terms& terms, int depth) {
+  return std::all_of(terms.begin(), terms.end(), [&](const Term& t) { return t.coefficient > 0 && all_non_negative(t.atoms, depth); });
 }
 
-bool non_negative_atom(const Expr& e) {
+bool non_negative(const Terms& terms, int depth = 0) {
+  if (all_non_negative(terms, depth)) return true;
+  const std::optional<Terms> low = bound(terms, false, depth);
+  return low && all_non_negative(*low, depth);
+}
+
+bool non_negative_atom(const Expr& e, int depth) {
+  if (depth == kMaxDepth) return false;
+  const auto argument = [&](std::size_t i) { return non_negative(terms_of(e->args[i]), depth + 1); };
   switch (e->kind) {
     case ExprKind::var:
     case ExprKind::symbol:
     case ExprKind::checked:
       return true;
     case ExprKind::select:
-      return non_negative(terms_of(e->args[1])) && non_negative(terms_of(e->args[2]));
+      return argument(1) && argument(2);
     case ExprKind::binary:
       break;
     default:
       return false;
   }
-  const auto both = [&] { return non_negative(terms_of(e->args[0])) && non_negative(terms_of(e->args[1])); };
   switch (e->op) {
     case Op::index_div:
     case Op::index_mod:
       return true;
     case Op::max:
-      return non_negative(terms_of(e->args[0])) || non_negative(terms_of(e->args[1]));
+      return argument(0) || argument(1);
     case Op::min:
     case Op::mul:
-      return both();
+      return argument(0) && argument(1);
     default:
       return false;
   }
 }
 
 /// At most this, for an atom that is not negative.
-Terms atom_upper_bound(const Expr& e) {
+Terms atom_upper_bound(const Expr& e, int depth) {
   if (e->kind == ExprKind::var && !e->args.empty()) return sum(terms_of(e->args[0]), constant_terms(1), -1);
   if (e->kind == ExprKind::checked) return sum(terms_of(e->args[1]), constant_terms(1), -1);
   if (is_index_op(e, Op::index_mod)) return sum(terms_of(e->args[1]), constant_terms(1), -1);
-  if (is_index_op(e, Op::index_div)) {
-    const std::optional<Terms> dividend = bound(terms_of(e->args[0]), true);
+  if (is_index_op(e, Op::index_div) && depth < kMaxDepth) {
+    const std::optional<Terms> dividend = bound(terms_of(e->args[0]), true, depth + 1);
     const std::optional<std::int64_t> divisor = constant_value(e->args[1]);
     if (dividend && divisor && *divisor > 0 && dividend->size() <= 1 && (dividend->empty() || dividend->front().atoms.empty())) {
       return constant_terms((dividend->empty() ? 0 : dividend->front().coefficient) / *divisor);
@@ -179,10 +207,10 @@ Terms atom_upper_bound(const Expr& e) {
 }
 
 /// A polynomial over fewer variables that `terms` is at most (or at least); nothing if an atom may be negative.
-std::optional<Terms> bound(const Terms& terms, bool upper) {
+std::optional<Terms> bound(const Terms& terms, bool upper, int depth) {
   Terms result;
   for (const Term& term : terms) {
-    if (!std::all_of(term.atoms.begin(), term.atoms.end(), non_negative_atom)) return std::nullopt;
+    if (!all_non_negative(term.atoms, depth)) return std::nullopt;
     const bool maximize = (term.coefficient > 0) == upper;
     Terms product_bound = constant_terms(term.coefficient);
     for (const Expr& atom : term.atoms) {
@@ -191,7 +219,7 @@ std::optional<Terms> bound(const Terms& terms, bool upper) {
         product_bound.clear();
         break;
       }
-      product_bound = product(product_bound, maximize ? atom_upper_bound(atom) : atom_terms(atom));
+      product_bound = product(product_bound, maximize ? atom_upper_bound(atom, depth) : atom_terms(atom));
     }
     result = sum(result, product_bound);
   }
@@ -340,7 +368,7 @@ bool join_once(Terms& terms) {
 Expr arithmetic(Op op, const Expr& a, const Expr& b) {
   const Terms x = terms_of(a);
   const Terms y = terms_of(b);
-  if (op == Op::mul && x.size() * y.size() > kMaxTerms) return raw_binary(Op::mul, DType::i64, a, b);
+  if (op == Op::mul && !can_multiply_out(x, y)) return opaque_product(a, b);
   Terms terms = op == Op::mul ? product(x, y) : sum(x, y, op == Op::add ? 1 : -1);
   while (join_once(terms)) {
   }

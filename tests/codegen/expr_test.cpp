@@ -98,6 +98,18 @@ TEST(Expr, SharedSubexpressionsPrintOnce) {
   EXPECT_EQ(visited, 42);
 }
 
+TEST(Expr, IntegerDataIsNotMultipliedOut) {
+  Expr x = load(0, DType::i64, var(1)), chosen = x;
+  for (int i = 0; i < 64; ++i) {
+    chosen = select(compare(Op::lt, x, chosen), mul(chosen, x), chosen);
+    x = mul(x, x);
+  }
+  EXPECT_FALSE(known_non_negative(chosen));
+  int visited = 0;
+  visit(chosen, [&](const ExprNode&) { ++visited; });
+  EXPECT_LT(visited, 1000);
+}
+
 TEST(Expr, ConstantsFoldAsGeneratedCodeComputes) {
   EXPECT_EQ(binary(Op::add, constant(DType::f32, 0.1), constant(DType::f32, 0.2))->real, static_cast<double>(0.1f + 0.2f));
   EXPECT_EQ(cast(constant(DType::f32, 300), DType::u8)->integer, 255);
