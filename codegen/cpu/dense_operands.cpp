@@ -1,0 +1,139 @@
+// Fills what the tiles read from scratch: the slab (the task's input positions with zeros around them) and the panels of a `b` that changes from run to run.
+
+#include "codegen/cpu/dense_emitter.h"
+#include "support/diagnostics.h"
+
+namespace intaglio::cpu {
+
+/// Copies the input positions that the task's tiles read to the slab, row by row; positions outside of the input are 0.
+void DenseEmitter::fill_slab(const Depth& depth) {
+  const auto span = [&](const Range& range, std::int64_t stride, const Dim& taps, std::int64_t dilation) {
+    llvm::Value* steps = ir().CreateMul(ir().CreateSub(ir().CreateSub(range.end, range.begin), index(1)), index(stride));
+    return ir().CreateAdd(steps, index((taps.value() - 1) * dilation + 1));
+  };
+  llvm::Value* rows = span(y_, spec_.stride_y, spec_.r.extent, spec_.dilation_y);
+  llvm::Value* columns = span(x_, spec_.stride_x, spec_.s.extent, spec_.dilation_x);
+  llvm::Value* first_row = ir().CreateSub(ir().CreateMul(y_.begin, index(spec_.stride_y)), dim(spec_.pad_y));
+  llvm::Value* first_column = ir().CreateSub(ir().CreateMul(x_.begin, index(spec_.stride_x)), dim(spec_.pad_x));
+  llvm::Value* pitch = index(pixel_stride_);
+
+  emitter_.emit_loop(index(0), rows, 1, "slab_row", [&](llvm::Value* row) {
+    llvm::Value* destination = at(slab_, ir().CreateMul(row, row_stride_));
+    llvm::Value* input_row = ir().CreateAdd(first_row, row);
+    emitter_.bind(spec_.a_y, input_row);
+    if (!spec_.padded) return fill_slab_pixels(destination, first_column, index(0), columns, depth);
+
+    llvm::Value* inside = ir().CreateICmpULT(input_row, dim(spec_.input_height));  // unsigned: negative rows are far outside
+    when(ir().CreateNot(inside), [&] { fill_zeros(destination, ir().CreateMul(columns, pitch)); });
+    when(inside, [&] {
+      llvm::Value* begin = minimum(maximum(ir().CreateNeg(first_column), index(0)), columns);
+      llvm::Value* end = maximum(minimum(ir().CreateSub(dim(spec_.input_width), first_column), columns), begin);
+      fill_zeros(destination, ir().CreateMul(begin, pitch));
+      fill_slab_pixels(destination, first_column, begin, end, depth);
+      fill_zeros(at(destination, ir().CreateMul(end, pitch)), ir().CreateMul(ir().CreateSub(columns, end), pitch));
+    });
+  });
+}
+
+/// Copies the slab positions [begin, end) of one row.
+void DenseEmitter::fill_slab_pixels(llvm::Value* destination, llvm::Value* first_column, llvm::Value* begin, llvm::Value* end, const Depth& depth) {
+  const auto channels = spec_.c.extent.constant();
+  const auto input_column = [&](llvm::Value* position) { return ir().CreateAdd(first_column, position); };
+
+  // Positions without gaps between them, here and there, are one run.
+  if (!tiling_.depth && channels == pixel_stride_ && spec_.a->kind == kernel::ExprKind::load) {
+    const auto along_c = kernel::linear_in(spec_.a->args[0], spec_.c.var);
+    const auto along_x = kernel::linear_in(spec_.a->args[0], spec_.a_x);
+    if (along_c && along_x && kernel::constant_value(along_c->stride) == 1 && kernel::constant_value(along_x->stride) == channels) {
+      emitter_.bind(spec_.a_x, input_column(begin));
+      llvm::Value* count = ir().CreateMul(ir().CreateSub(end, begin), index(*channels));
+      return copy_run(at(destination, ir().CreateMul(begin, index(pixel_stride_))), count, spec_.a, spec_.c.var);
+    }
+  }
+  emitter_.emit_loop(begin, end, 1, "slab_position", [&](llvm::Value* position) {
+    emitter_.bind(spec_.a_x, input_column(position));
+    llvm::Value* pixel = at(destination, ir().CreateMul(position, index(pixel_stride_)));
+    if (channels && *channels < lanes_ / 2) {
+      // A few channels, as in an image: lanes would mostly be empty.
+      for (std::int64_t c = 0; c < *channels; ++c) {
+        emitter_.bind(spec_.c.var, index(c));
+        ir().CreateAlignedStore(emitter_.scalar(spec_.a), at(pixel, index(c)), llvm::Align(static_cast<std::uint64_t>(element_bytes_)));
+      }
+      return;
+    }
+    const kernel::Expr shifted = kernel::substitute(spec_.a, spec_.c.var, kernel::binary(kernel::Op::add, kernel::var(spec_.c.var), kernel::var(spec_.s.var)));
+    emitter_.bind(spec_.s.var, depth.begin);
+    copy_run(pixel, depth.length, shifted, spec_.c.var);
+  });
+}
+
+/// Stores the values for `var` = 0 .. count - 1.
+void DenseEmitter::copy_run(llvm::Value* destination, llvm::Value* count, const kernel::Expr& value, int var) {
+  for_each_vector(count, [&](llvm::Value* position, llvm::Value* mask) {
+    emitter_.bind(var, position);
+    llvm::Value* loaded = emitter_.vector(value, {var, static_cast<int>(lanes_), mask});
+    const llvm::Align align(static_cast<std::uint64_t>(element_bytes_));
+    if (mask) {
+      ir().CreateMaskedStore(loaded, at(destination, position), align, mask);
+    } else {
+      ir().CreateAlignedStore(loaded, at(destination, position), align);
+    }
+  });
+}
+
+void DenseEmitter::fill_zeros(llvm::Value* destination, llvm::Value* count) {
+  for_each_vector(count, [&](llvm::Value* position, llvm::Value* mask) {
+    llvm::Value* zero = llvm::Constant::getNullValue(vector_);
+    const llvm::Align align(static_cast<std::uint64_t>(element_bytes_));
+    if (mask) {
+      ir().CreateMaskedStore(zero, at(destination, position), align, mask);
+    } else {
+      ir().CreateAlignedStore(zero, at(destination, position), align);
+    }
+  });
+}
+
+/// Full vectors, then what is left under a mask.
+void DenseEmitter::for_each_vector(llvm::Value* count, const std::function<void(llvm::Value*, llvm::Value*)>& body) {
+  llvm::Value* even = ir().CreateAnd(count, index(~(lanes_ - 1)));
+  emitter_.emit_loop(index(0), even, lanes_, "run", [&](llvm::Value* position) { body(position, nullptr); });
+  when(ir().CreateICmpNE(even, count), [&] { body(even, lanes_below(ir().CreateSub(count, even))); });
+}
+
+/// Writes the task's columns of `b` in panels, columns beyond the extent as 0. The order of the sum is r, s, c, as in packed weights.
+void DenseEmitter::pack_panels() {
+  llvm::Value* first = ir().CreateMul(first_column_tile_, index(tiling_.panels));
+  llvm::Value* count = ir().CreateSub(ir().CreateMul(last_column_tile_, index(tiling_.panels)), first);
+  llvm::Value* sum_extent = dim(spec_.reduction_extent());
+  const auto columns = spec_.n.extent.constant();
+  const bool masked = !columns || *columns % kPanelColumns != 0 || *columns / kPanelColumns % tiling_.panels != 0;
+
+  emitter_.emit_loop(index(0), count, 1, "panel", [&](llvm::Value* panel) {
+    llvm::Value* destination = at(packed_, ir().CreateMul(ir().CreateMul(panel, sum_extent), index(kPanelColumns)));
+    llvm::Value* panel_column = ir().CreateMul(ir().CreateAdd(first, panel), index(kPanelColumns));
+    for (std::int64_t v = 0; v < vectors_per_panel(); ++v) {
+      llvm::Value* n = ir().CreateAdd(panel_column, index(v * lanes_));
+      emitter_.bind(spec_.n.var, n);
+      llvm::Value* mask = masked ? lanes_below(ir().CreateSub(dim(spec_.n.extent), n)) : nullptr;
+      const auto store_row = [&](llvm::Value* k) {
+        llvm::Value* row = emitter_.vector(spec_.b, {spec_.n.var, static_cast<int>(lanes_), mask});
+        if (mask) row = ir().CreateSelect(mask, row, llvm::Constant::getNullValue(vector_));
+        llvm::Value* pointer = at(destination, ir().CreateAdd(ir().CreateMul(k, index(kPanelColumns)), index(v * lanes_)));
+        ir().CreateAlignedStore(row, pointer, llvm::Align(static_cast<std::uint64_t>(lanes_ * element_bytes_)));
+      };
+      emitter_.emit_loop(index(0), dim(spec_.r.extent), 1, "r", [&](llvm::Value* r) {
+        emitter_.emit_loop(index(0), dim(spec_.s.extent), 1, "s", [&](llvm::Value* s) {
+          emitter_.emit_loop(index(0), dim(spec_.c.extent), 1, "c", [&](llvm::Value* c) {
+            emitter_.bind(spec_.r.var, r);
+            emitter_.bind(spec_.s.var, s);
+            emitter_.bind(spec_.c.var, c);
+            llvm::Value* tap = ir().CreateAdd(ir().CreateMul(r, dim(spec_.s.extent)), s);
+            store_row(ir().CreateAdd(ir().CreateMul(tap, dim(spec_.c.extent)), c));
+          });
+        });
+      });
+    }
+  });
+}
+
+}  // namespace intaglio::cpu

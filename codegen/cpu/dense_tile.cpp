@@ -1,0 +1,197 @@
+// The hot loop: one register tile. Each step of the sum loads one row of each panel and one element of each tile row, and multiplies them all out;
+// the sums never leave their registers. Written as straight vector code with constant displacements, which LLVM keeps in order.
+
+#include <llvm/IR/Intrinsics.h>
+
+#include "codegen/cpu/dense_emitter.h"
+#include "support/diagnostics.h"
+
+namespace intaglio::cpu {
+namespace {
+
+/// Steps of the sum in one turn of the inner loop: enough to hide its counter, few enough to stay in the micro-op cache.
+constexpr std::int64_t kUnroll = 4;
+/// How many steps ahead the rows of the panels are fetched: panels stream from the second-level cache or beyond.
+constexpr std::int64_t kPrefetchSteps = 16;
+
+}  // namespace
+
+void DenseEmitter::emit_tile(const Tile& tile, const Depth& depth) {
+  llvm::BasicBlock& entry = emitter_.function()->getEntryBlock();
+  llvm::IRBuilder<> entry_builder(&entry, entry.begin());
+  sums_.clear();
+  for (std::int64_t i = 0; i < tile.rows() * tile.panels * vectors_per_panel(); ++i) sums_.push_back(entry_builder.CreateAlloca(vector_));
+
+  const auto clear = [&] {
+    for (llvm::AllocaInst* sum : sums_) ir().CreateStore(llvm::Constant::getNullValue(vector_), sum);
+  };
+  if (!tiling_.depth) {
+    clear();
+    emit_sum(tile, depth);
+    return emit_epilogue(tile);
+  }
+  clear();
+  when(ir().CreateNot(depth.is_first), [&] { move_partial_sums(tile, false); });
+  emit_sum(tile, depth);
+  when(ir().CreateNot(depth.is_last), [&] { move_partial_sums(tile, true); });
+  when(depth.is_last, [&] { emit_epilogue(tile); });
+}
+
+/// Where the tile's first row begins in `a`, at the first tap and the first channel of the block.
+llvm::Value* DenseEmitter::operand_pointer(const Tile& tile, const Depth& depth) {
+  if (tiling_.slab) {
+    llvm::Value* y = ir().CreateMul(ir().CreateSub(tile.y, y_.begin), index(spec_.stride_y));
+    llvm::Value* x = ir().CreateMul(ir().CreateSub(tile.x, x_.begin), index(spec_.stride_x * pixel_stride_));
+    return at(slab_, ir().CreateAdd(ir().CreateMul(y, row_stride_), x));
+  }
+  emitter_.bind(spec_.a_y, ir().CreateMul(tile.y, index(spec_.stride_y)));
+  emitter_.bind(spec_.a_x, ir().CreateMul(tile.x, index(spec_.stride_x)));
+  emitter_.bind(spec_.c.var, depth.begin);
+  return at(emitter_.buffer_pointer(spec_.a->buffer), emitter_.scalar(spec_.a->args[0]));
+}
+
+/// Where the first panel of the tile begins, at the first tap and the first channel of the block.
+llvm::Value* DenseEmitter::panels_pointer(const Tile& tile, const Depth& depth) {
+  llvm::Value* panel = ir().CreateUDiv(tile.n, index(kPanelColumns));
+  llvm::Value* base = packed_;
+  if (spec_.constant_b >= 0) {
+    base = emitter_.buffer_pointer(spec_.constant_b);
+    if (spec_.group_axis >= 0) {
+      llvm::Value* group = emitter_.scalar(kernel::var(spec_.batch[spec_.group_axis].var));
+      panel = ir().CreateAdd(panel, ir().CreateMul(group, dim(panel_count(spec_.n.extent))));
+    }
+  } else {
+    panel = ir().CreateSub(panel, ir().CreateMul(first_column_tile_, index(tiling_.panels)));
+  }
+  llvm::Value* step = ir().CreateAdd(ir().CreateMul(panel, dim(spec_.reduction_extent())), depth.begin);
+  return at(base, ir().CreateMul(step, index(kPanelColumns)));
+}
+
+llvm::Value* DenseEmitter::row_offset(const Tile& tile, std::int64_t i) {
+  llvm::Value* along_x = index(i % tile.width * spec_.stride_x * pixel_stride_);
+  if (i < tile.width) return along_x;
+  return ir().CreateAdd(along_x, ir().CreateMul(row_stride_, index(i / tile.width * spec_.stride_y)));
+}
+
+/// Runs over taps and channels. Taps of one input row that lie side by side, channels innermost, are one run.
+void DenseEmitter::emit_sum(const Tile& tile, const Depth& depth) {
+  const std::int64_t taps_y = spec_.r.extent.value(), taps_x = spec_.s.extent.value();
+  llvm::Value* a = operand_pointer(tile, depth);
+  llvm::Value* b = panels_pointer(tile, depth);
+  llvm::Value* panel_stride = ir().CreateMul(dim(spec_.reduction_extent()), index(kPanelColumns));
+  if (taps_y == 1 && taps_x == 1) return emit_inner(tile, a, b, panel_stride, depth.length);
+
+  const std::int64_t channels = spec_.c.extent.value();
+  const bool side_by_side = spec_.dilation_x == 1 && pixel_stride_ == channels;
+  const std::int64_t run = side_by_side ? taps_x * channels : channels;
+  const std::int64_t runs_x = side_by_side ? 1 : taps_x;
+  const auto for_each = [&](std::int64_t count, const std::function<void(llvm::Value*)>& body) {
+    if (count == 1) return body(index(0));
+    emitter_.emit_loop(index(0), index(count), 1, "tap", body);
+  };
+  for_each(taps_y, [&](llvm::Value* r) {
+    llvm::Value* a_row = at(a, ir().CreateMul(ir().CreateMul(r, index(spec_.dilation_y)), row_stride_));
+    for_each(runs_x, [&](llvm::Value* s) {
+      llvm::Value* first = ir().CreateMul(ir().CreateAdd(ir().CreateMul(r, index(runs_x)), s), index(run * kPanelColumns));
+      emit_inner(tile, at(a_row, ir().CreateMul(s, index(spec_.dilation_x * pixel_stride_))), at(b, first), panel_stride, index(run));
+    });
+  });
+}
+
+void DenseEmitter::emit_inner(const Tile& tile, llvm::Value* a, llvm::Value* b, llvm::Value* panel_stride, llvm::Value* length) {
+  llvm::Value* even = ir().CreateAnd(length, index(~(kUnroll - 1)));
+  const auto* known = llvm::dyn_cast<llvm::ConstantInt>(length);
+  emitter_.emit_loop(index(0), even, kUnroll, "sum", [&](llvm::Value* k) {
+    for (std::int64_t u = 0; u < kUnroll; ++u) emit_step(tile, a, b, panel_stride, ir().CreateAdd(k, index(u)));
+  });
+  if (known) {
+    for (std::int64_t k = known->getSExtValue() / kUnroll * kUnroll; k < known->getSExtValue(); ++k) emit_step(tile, a, b, panel_stride, index(k));
+  } else {
+    emitter_.emit_loop(even, length, 1, "sum_rest", [&](llvm::Value* k) { emit_step(tile, a, b, panel_stride, k); });
+  }
+}
+
+/// One outer product: sums[i][j] += a[i] * b[j].
+void DenseEmitter::emit_step(const Tile& tile, llvm::Value* a, llvm::Value* b, llvm::Value* panel_stride, llvm::Value* k) {
+  const std::int64_t per_panel = vectors_per_panel();
+  const std::int64_t vectors = tile.panels * per_panel;
+  llvm::Value* k_columns = ir().CreateMul(k, index(kPanelColumns));
+  std::vector<llvm::Value*> row;  // of b
+  for (std::int64_t p = 0; p < tile.panels; ++p) {
+    llvm::Value* panel = at(b, ir().CreateMul(panel_stride, index(p)));
+    for (std::int64_t v = 0; v < per_panel; ++v) {
+      llvm::Value* pointer = at(at(panel, k_columns), index(v * lanes_));
+      row.push_back(ir().CreateAlignedLoad(vector_, pointer, llvm::Align(static_cast<std::uint64_t>(lanes_ * element_bytes_))));
+    }
+    llvm::Value* ahead = at(at(panel, k_columns), index(kPrefetchSteps * kPanelColumns));
+    ir().CreateIntrinsic(llvm::Intrinsic::prefetch, {ahead->getType()}, {ahead, ir().getInt32(0), ir().getInt32(3), ir().getInt32(1)});
+  }
+  llvm::Value* a_step = at(a, k);
+  for (std::int64_t i = 0; i < tile.rows(); ++i) {
+    llvm::Value* pointer = at(a_step, row_offset(tile, i));
+    llvm::Value* scalar = ir().CreateAlignedLoad(element_, pointer, llvm::Align(static_cast<std::uint64_t>(element_bytes_)));
+    llvm::Value* spread = ir().CreateVectorSplat(static_cast<unsigned>(lanes_), scalar);
+    for (std::int64_t j = 0; j < vectors; ++j) {
+      llvm::AllocaInst* sum = sums_[i * vectors + j];
+      ir().CreateStore(multiply_add(spread, row[j], ir().CreateLoad(vector_, sum)), sum);
+    }
+  }
+}
+
+llvm::Value* DenseEmitter::multiply_add(llvm::Value* a, llvm::Value* b, llvm::Value* sum) {
+  if (!element_->isFloatingPointTy()) return ir().CreateAdd(ir().CreateMul(a, b), sum);
+  return ir().CreateIntrinsic(llvm::Intrinsic::fmuladd, {vector_}, {a, b, sum});
+}
+
+/// Moves the tile's sums from or to scratch, between blocks of the sum. There lies, for each vector of columns, one line of all the task's positions.
+void DenseEmitter::move_partial_sums(const Tile& tile, bool store) {
+  const std::int64_t vectors = tile.panels * vectors_per_panel();
+  const auto most = [](const TileLine& line, const TaskSplit& split) {
+    return (line.is_static() ? (line.count + split.tasks - 1) / split.tasks : split.chunk) * line.size;
+  };
+  const std::int64_t task_height = most(tiling_.y, tiling_.y_split), task_width = most(tiling_.x, tiling_.x_split);
+  llvm::Value* first_vector = ir().CreateSub(ir().CreateUDiv(tile.n, index(lanes_)),
+                                             ir().CreateMul(first_column_tile_, index(tiling_.panels * vectors_per_panel())));
+  llvm::Value* first_row = ir().CreateAdd(ir().CreateMul(ir().CreateSub(tile.y, y_.begin), index(task_width)), ir().CreateSub(tile.x, x_.begin));
+  for (std::int64_t i = 0; i < tile.rows(); ++i) {
+    llvm::Value* row = ir().CreateAdd(first_row, index(i / tile.width * task_width + i % tile.width));
+    for (std::int64_t j = 0; j < vectors; ++j) {
+      llvm::Value* line = ir().CreateMul(ir().CreateAdd(first_vector, index(j)), index(task_height * task_width));
+      llvm::Value* pointer = at(partial_, ir().CreateMul(ir().CreateAdd(line, row), index(lanes_)));
+      llvm::AllocaInst* sum = sums_[i * vectors + j];
+      const llvm::Align align(static_cast<std::uint64_t>(element_bytes_));
+      if (store) {
+        ir().CreateAlignedStore(ir().CreateLoad(vector_, sum), pointer, align);
+      } else {
+        ir().CreateStore(ir().CreateAlignedLoad(vector_, pointer, align), sum);
+      }
+    }
+  }
+}
+
+/// Computes and stores the results from the sums, row by row.
+void DenseEmitter::emit_epilogue(const Tile& tile) {
+  const std::int64_t vectors = tile.panels * vectors_per_panel();
+  const int output = static_cast<int>(spec_.buffers.size()) - 1;
+  const auto columns = spec_.n.extent.constant();
+  for (std::int64_t j = 0; j < vectors; ++j) {
+    llvm::Value* n = ir().CreateAdd(tile.n, index(j * lanes_));
+    Lanes lanes{spec_.n.var, static_cast<int>(lanes_), nullptr};
+    if (tile.masked) {
+      llvm::Value* left = ir().CreateSub(dim(spec_.n.extent), n);
+      // Constant tails need no mask where all lanes are live, and no code where none is.
+      const auto* known = llvm::dyn_cast<llvm::ConstantInt>(left);
+      if (columns && known && known->getSExtValue() <= 0) continue;
+      if (!known || known->getSExtValue() < lanes_) lanes.mask = lanes_below(left);
+    }
+    for (std::int64_t i = 0; i < tile.rows(); ++i) {
+      emitter_.bind(spec_.y.var, ir().CreateAdd(tile.y, index(i / tile.width)));
+      emitter_.bind(spec_.x.var, ir().CreateAdd(tile.x, index(i % tile.width)));
+      emitter_.bind(spec_.n.var, n);
+      emitter_.bind(spec_.accumulator, ir().CreateLoad(vector_, sums_[i * vectors + j]));
+      emitter_.store(output, spec_.offset, emitter_.vector(spec_.result, lanes), lanes);
+    }
+  }
+}
+
+}  // namespace intaglio::cpu
