@@ -112,7 +112,7 @@ class Node {
 class Graph {
  public:
   Graph() = default;
-  explicit Graph(std::string name) : name(std::move(name)) {}
+  explicit Graph(std::string graph_name) : name(std::move(graph_name)) {}
   Graph(const Graph&) = delete;
   Graph& operator=(const Graph&) = delete;
 
