@@ -138,7 +138,7 @@ std::string kernel_name(const Graph& region) {
   const Node* root = region_root(region);
   const Type& type = root ? root->operand(0)->type : region.results()[0]->type;
   name += dtype_name(type.dtype);
-  for (std::size_t d = 0; d < type.shape.size(); ++d) name += (d == 0 ? "_" : "x") + sanitized(type.shape[d].text());
+  for (std::size_t d = 0; d < type.shape.size(); ++d) name += fmt::format("{}{}", d == 0 ? "_" : "x", sanitized(type.shape[d].text()));
   return name;
 }
 

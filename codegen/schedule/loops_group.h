@@ -23,7 +23,7 @@ struct Fold {
 /// over another axis.
 class Group {
  public:
-  Group(const Graph& region, kernel::Kernel& kernel) : region(region), pull(region), nest(kernel) {}
+  Group(const Graph& fused, kernel::Kernel& kernel) : region(fused), pull(fused), nest(kernel) {}
 
   const Graph& region;
   RegionPull pull;

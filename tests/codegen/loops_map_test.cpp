@@ -258,7 +258,7 @@ TEST(LoopsMap, Generators) {
 }
 
 TEST(LoopsMap, SeveralResults) {
-  expect_lowering_matches(R"(graph @g(%x: f32[6,10], %y: f32[10]) -> f32[6,10]{1,0}, f32[6,10], bool[6,10] {
+  expect_lowering_matches(R"(graph @g(%x: f32[6,10], %y: f32[10]) -> (f32[6,10]{1,0}, f32[6,10], bool[6,10]) {
     %0 = add(%x, %y) : f32[6,10]{1,0}
     %1 = exp(%0) : f32[6,10]
     %2 = greater(%0, %1) : bool[6,10]
@@ -267,8 +267,8 @@ TEST(LoopsMap, SeveralResults) {
 }
 
 TEST(LoopsMap, ResultsOfDifferentShapesAreRefused) {
-  const WrappedGroup group =
-      wrap_group("graph @g(%x: f32[6], %y: f32[1]) -> f32[6], f32[1] {\n %0 = exp(%x) : f32[6]\n %1 = exp(%y) : f32[1]\n return %0, %1 }");
+  const WrappedGroup group = wrap_group(
+      "graph @g(%x: f32[6], %y: f32[1]) -> (f32[6], f32[1]) {\n %0 = exp(%x) : f32[6]\n %1 = exp(%y) : f32[1]\n return %0, %1 }");
   EXPECT_THROW(lower_to_loops(*group.node, {}), std::logic_error);
 }
 
