@@ -63,8 +63,35 @@ class FunctionEmitter {
   /// Ends the loop over tasks and the function. Nothing may be emitted afterwards.
   void finish();
 
- private:
   struct State;
+
+ private:
+  /// `e` for one element, or for lanes if it differs from lane to lane.
+  llvm::Value* value(const kernel::Expr& e, const Lanes* lanes);
+  llvm::Value* compute(const kernel::Expr& e, const Lanes* lanes);
+  llvm::Value* compute_load(const kernel::Expr& e, const Lanes* lanes);
+  llvm::Value* compute_reduce(const kernel::Expr& e, const Lanes* lanes);
+  llvm::Value* compute_checked(const kernel::Expr& e, const Lanes* lanes);
+  bool varies(const kernel::Expr& e, const Lanes& lanes) const;
+  const kernel::Expr& expanded(const kernel::Expr& e);
+  /// One value for all lanes, or one for each, as a vector.
+  llvm::Value* spread(llvm::Value* value, int width);
+  llvm::Value* lane_numbers(int width);
+  /// Stops the kernel with `code` where a live lane of `value` is outside of [0, extent).
+  void stop_unless_below(llvm::Value* value, llvm::Value* extent, llvm::Value* mask, int code, std::int64_t low);
+  void check_access(int buffer, const kernel::Expr& offset, const Lanes* lanes);
+  void mark_alias(llvm::Instruction* access, int buffer);
+  llvm::AllocaInst* allocate(llvm::Type* type);
+
+  void emit_loop_statement(const kernel::Stmt& stmt);
+  void emit_vector_loop(const kernel::Stmt& stmt);
+  void emit_assign(int local, llvm::Value* value);
+  void emit_reduce(const kernel::Stmt& stmt);
+  void emit_lane_reduce(const kernel::Stmt& stmt);
+  /// Runs `body` for full vectors of iterations and once, masked, for what is left.
+  void for_each_vector(llvm::Value* begin, llvm::Value* extent, int width, const std::function<void(llvm::Value* first, llvm::Value* mask)>& body);
+  llvm::Value* first_lanes(llvm::Value* count, int width);
+
   llvm::Module& module_;
   EmitOptions options_;
   llvm::IRBuilder<> builder_;

@@ -67,6 +67,7 @@ class Nest {
   Dim work_inside(int axis) const;
   int deepest_divisible_axis() const;
   Division divide() const;
+  void hoist_checks();
   void bind_to_task(const Division& division, const kernel::Expr& task);
   kernel::StmtRef loops_from(std::size_t axis) const;
   void tile_transpose();

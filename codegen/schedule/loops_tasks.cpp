@@ -8,6 +8,8 @@ namespace intaglio::loops {
 namespace {
 
 using kernel::Expr;
+using kernel::ExprKind;
+using kernel::ExprNode;
 using kernel::Op;
 using kernel::Stmt;
 
@@ -85,18 +87,26 @@ Nest::Division Nest::divide() const {
   return {axis, extent.is_constant() ? std::min(chunk, extent.value()) : chunk};
 }
 
-/// Replaces the variables of the divided axes by what the task number says.
+/// Replaces the variables of the divided axes by what the task number says, computed once at the top of the task.
 void Nest::bind_to_task(const Division& division, const Expr& task) {
-  Expr rest = task;
+  std::vector<Step> top;
+  const auto at_top = [&](const Expr& e) {
+    if (e->kind == ExprKind::constant || e->kind == ExprKind::var || e->kind == ExprKind::local) return e;
+    const int id = kernel_.new_variable();
+    top.push_back({*kernel::assign(id, e), 0, true});
+    return kernel::local(id, e->dtype);
+  };
+  Expr rest = at_top(task);
   const auto next_digit = [&](const Dim& count, bool outermost) {
-    const Expr radix = kernel::from_dim(count);
-    const Expr digit = outermost ? rest : kernel::binary(Op::index_mod, rest, radix);
-    if (!outermost) rest = kernel::binary(Op::index_div, rest, radix);
+    if (outermost) return rest;
+    const Expr radix = at_top(kernel::from_dim(count));
+    const Expr digit = at_top(kernel::binary(Op::index_mod, rest, radix));
+    rest = at_top(kernel::binary(Op::index_div, rest, radix));
     return digit;
   };
   Axis& divided = axes[division.axis];
   const Dim chunks = Dim::ceildiv(divided.extent, division.chunk);
-  const Expr chunk = kernel::from_dim(division.chunk);
+  const Expr chunk = at_top(kernel::from_dim(division.chunk));
   const Expr begin = kernel::binary(Op::mul, next_digit(chunks, division.axis == 0), chunk);
   Axis within = new_axis(division.chunk);
   const bool whole_chunks = chunks * division.chunk == divided.extent;
@@ -106,9 +116,40 @@ void Nest::bind_to_task(const Division& division, const Expr& task) {
   divided = within;
   substitute(replaced, kernel::binary(Op::add, begin, within.index()));
   for (int i = division.axis - 1; i >= 0; --i) substitute(axes[i].var, next_digit(axes[i].extent, i == 0));
+  steps.insert(steps.begin(), top.begin(), top.end());
+}
+
+/// A checked index that is the same for all lanes is checked once, outside of the vector loop.
+void Nest::hoist_checks() {
+  const auto is_uniform = [&](const ExprNode& checked_index, const Expr& e) {
+    bool uniform = true;
+    visit(e, [&](const ExprNode& node) {
+      if (node.kind != ExprKind::var || node.var == kernel_.task_var) return;
+      const bool is_outer_axis = std::any_of(axes.begin(), axes.end(), [&](const Axis& axis) { return axis.var == node.var; });
+      uniform = uniform && is_outer_axis && node.var != vector_var;
+    });
+    return uniform && checked_index.kind == ExprKind::checked;
+  };
+  for (std::size_t s = 0; s < steps.size(); ++s) {
+    for (bool found = true; found;) {
+      found = false;
+      for (Expr* e : expressions(steps[s].stmt)) {
+        const Expr check = find_subexpression(*e, [&](const Expr& part) { return is_uniform(*part, part); });
+        // A step that is nothing but the check is where it belongs.
+        if (!check || check == *e) continue;
+        const int id = kernel_.new_variable();
+        for (Expr* other : expressions(steps[s].stmt)) *other = kernel::replace(*other, check, kernel::local(id, check->dtype));
+        steps.insert(steps.begin() + static_cast<std::ptrdiff_t>(s), {*kernel::assign(id, check), 0, true});
+        ++s;
+        found = true;
+        break;
+      }
+    }
+  }
 }
 
 TaskLoops Nest::build(const std::function<Expr(const Dim& tasks)>& task_of) {
+  hoist_checks();
   const Division division = divide();
   if (division.axis < 0) return {1, loops_from(0)};
   Dim tasks = Dim::ceildiv(axes[division.axis].extent, division.chunk);
