@@ -99,6 +99,10 @@ std::optional<Linear> linear_in(const Expr& e, int var);
 bool depends_on(const Expr& e, int var);
 /// Replaces loop variables.
 Expr substitute(const Expr& e, int var, const Expr& by);
+/// Replaces an expression wherever it occurs.
+Expr replace(const Expr& e, const Expr& part, const Expr& by);
+/// The first outermost part that `matches`, or null.
+Expr find_subexpression(const Expr& e, const std::function<bool(const Expr&)>& matches);
 /// Every distinct subexpression once, operands before users.
 void visit(const Expr& e, const std::function<void(const ExprNode&)>& f);
 

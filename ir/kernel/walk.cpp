@@ -51,13 +51,15 @@ Expr rebuild(const ExprNode& node, std::vector<Expr> args) {
   return nullptr;
 }
 
+/// Rebuilds an expression with some parts replaced.
 class Substitution {
  public:
-  Substitution(int var, Expr by) : var_(var), by_(std::move(by)) {}
+  /// `replacement` answers what stands for a part, or null.
+  explicit Substitution(std::function<Expr(const Expr&)> replacement) : replacement_(std::move(replacement)) {}
 
   Expr apply(const Expr& e) {
-    if (e->kind == ExprKind::var) return e->var == var_ ? by_ : e;
-    if (e->args.empty()) return e;
+    if (Expr replaced = replacement_(e)) return replaced;
+    if (!has_operands(*e) || e->args.empty()) return e;
     if (const auto known = done_.find(e.get()); known != done_.end()) return known->second;
     std::vector<Expr> args;
     args.reserve(e->args.size());
@@ -68,10 +70,19 @@ class Substitution {
   }
 
  private:
-  int var_;
-  Expr by_;
+  std::function<Expr(const Expr&)> replacement_;
   std::unordered_map<const ExprNode*, Expr> done_;
 };
+
+Expr find_once(const Expr& e, std::unordered_set<const ExprNode*>& seen, const std::function<bool(const Expr&)>& matches) {
+  if (!seen.insert(e.get()).second) return nullptr;
+  if (matches(e)) return e;
+  if (!has_operands(*e)) return nullptr;
+  for (const Expr& arg : e->args) {
+    if (Expr found = find_once(arg, seen, matches)) return found;
+  }
+  return nullptr;
+}
 
 }  // namespace
 
@@ -86,7 +97,18 @@ bool depends_on(const Expr& e, int var) {
   return found;
 }
 
-Expr substitute(const Expr& e, int var, const Expr& by) { return Substitution(var, by).apply(e); }
+Expr substitute(const Expr& e, int var, const Expr& by) {
+  return Substitution([&](const Expr& part) { return part->kind == ExprKind::var && part->var == var ? by : nullptr; }).apply(e);
+}
+
+Expr replace(const Expr& e, const Expr& part, const Expr& by) {
+  return Substitution([&](const Expr& here) { return here == part ? by : nullptr; }).apply(e);
+}
+
+Expr find_subexpression(const Expr& e, const std::function<bool(const Expr&)>& matches) {
+  std::unordered_set<const ExprNode*> seen;
+  return find_once(e, seen, matches);
+}
 
 Expr from_dim(const Dim& dim) {
   const auto of_atom = [](const Dim::Atom& atom) -> Expr {

@@ -38,8 +38,9 @@ bool close(double actual, double expected, DType dtype) {
 
 }  // namespace
 
-WrappedGroup wrap_group(const std::string& region_text) {
-  std::unique_ptr<Graph> region = std::move(parse_graphs(region_text, "test").front());
+WrappedGroup wrap_group(const std::string& region_text) { return wrap_group(std::move(parse_graphs(region_text, "test").front())); }
+
+WrappedGroup wrap_group(std::unique_ptr<Graph> region) {
   WrappedGroup group{std::make_unique<Graph>("main"), nullptr};
   std::vector<Value*> operands;
   std::vector<Type> result_types;
@@ -96,14 +97,22 @@ void expect_results_match(const Graph& region, const std::vector<Tensor>& inputs
 }
 
 void expect_lowering_matches(const std::string& region_text, const SymbolValues& symbols, const InputRanges& ranges) {
-  SCOPED_TRACE(region_text);
-  const WrappedGroup group = wrap_group(region_text);
+  expect_lowering_matches(wrap_group(region_text), symbols, ranges);
+}
+
+void expect_lowering_matches(const WrappedGroup& group, const SymbolValues& symbols, const InputRanges& ranges) {
+  SCOPED_TRACE(to_text(group.region()));
   const kernel::Kernel kernel = lower_to_loops(*group.node, {});
   SCOPED_TRACE(to_text(kernel));
   const std::vector<Tensor> inputs = random_inputs(group.region(), symbols, ranges);
   std::vector<Tensor> buffers = kernel_buffers(group.region(), inputs, symbols);
   ASSERT_NO_THROW(interpret(kernel, buffers, symbols));
   expect_results_match(group.region(), inputs, buffers);
+}
+
+std::int64_t task_count(const std::string& region_text, const SymbolValues& symbols) {
+  const WrappedGroup group = wrap_group(region_text);
+  return lower_to_loops(*group.node, {}).tasks.evaluate([&](const std::string& name) { return symbols.at(name); });
 }
 
 }  // namespace intaglio::testing

@@ -22,6 +22,7 @@ struct WrappedGroup {
 
 /// `region_text` is a graph whose arguments and results are those of the group.
 WrappedGroup wrap_group(const std::string& region_text);
+WrappedGroup wrap_group(std::unique_ptr<Graph> region);
 
 /// The values that inputs are drawn from, uniformly; by argument name. Others are in [-2, 2], integers in [-9, 9].
 using InputRanges = std::map<std::string, std::pair<double, double>>;
@@ -34,6 +35,9 @@ std::vector<Tensor> kernel_buffers(const Graph& region, const std::vector<Tensor
 
 /// Lowers the group, interprets it with the symbols bound and compares all results with `evaluate`.
 void expect_lowering_matches(const std::string& region_text, const SymbolValues& symbols = {}, const InputRanges& ranges = {});
+void expect_lowering_matches(const WrappedGroup& group, const SymbolValues& symbols, const InputRanges& ranges);
+/// How many tasks the group's kernel has.
+std::int64_t task_count(const std::string& region_text, const SymbolValues& symbols = {});
 
 /// Compares a kernel's outputs with the reference; `buffers` as the kernel left them.
 void expect_results_match(const Graph& region, const std::vector<Tensor>& inputs, const std::vector<Tensor>& buffers);
