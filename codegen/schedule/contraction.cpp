@@ -219,6 +219,8 @@ class Describer {
 
   Contraction finish() {
     merge_lines();
+    spec_.name = fmt::format("{}_{}_n{}_k{}", root_.op_name(), dtype_name(spec_.compute), spec_.n.extent.constant().value_or(0),
+                             spec_.reduction_extent().constant().value_or(0));
     if (kernel_node_.region()->results()[0]->type.dtype != spec_.result->dtype) spec_.result = kernel::cast(spec_.result, spec_.result_dtype);
     return std::move(spec_);
   }

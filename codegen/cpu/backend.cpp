@@ -1,0 +1,76 @@
+// Chooses the generator of each kernel.
+
+#include "codegen/cpu/backend.h"
+
+#include <xxhash.h>
+
+#include "codegen/cpu/dense.h"
+#include "codegen/schedule/contraction.h"
+#include "codegen/schedule/loops.h"
+#include "codegen/schedule/pull.h"
+#include "ir/op.h"
+#include "support/diagnostics.h"
+
+namespace intaglio::cpu {
+namespace {
+
+EmitOptions emit_options(const CpuTarget& target, const CodegenOptions& options) { return {target.vector_bytes, target.has_fma, options.checked}; }
+
+std::string function_name(const std::string& base, const std::string& text) {
+  return fmt::format("{}_{:016x}", base, XXH64(text.data(), text.size(), 0));
+}
+
+KernelPlan plan_loops(kernel::Kernel kernel, std::string kind, const EmitOptions& options) {
+  KernelPlan plan;
+  plan.kind = std::move(kind);
+  plan.text = to_text(kernel);
+  plan.name = kernel.name = function_name(kernel.name, plan.text);
+  plan.symbols = kernel.symbols;
+  plan.tasks = kernel.tasks;
+  plan.emit = [kernel = std::move(kernel), options](llvm::Module& module) { emit_kernel(module, kernel, options); };
+  return plan;
+}
+
+/// Multiplications and additions of the root.
+Dim contraction_flops(const Node& root) {
+  const Shape& result = root.result()->type.shape;
+  const Shape& b = root.operand(1)->type.shape;
+  if (root.is("matmul")) return element_count(result) * root.operand(0)->type.shape.back() * 2;
+  Dim sum = b[1];
+  for (std::size_t i = 2; i < b.size(); ++i) sum = sum * b[i];
+  return element_count(result) * sum * 2;
+}
+
+}  // namespace
+
+KernelPlan plan_kernel(const Node& kernel_node, const CpuTarget& target, const CodegenOptions& options) {
+  const EmitOptions emission = emit_options(target, options);
+  const Node* root = region_root(*kernel_node.region());
+  if (!root || root->op().op_class != OpClass::contraction) {
+    const std::string kind = root ? std::string(root->op_name()) : "elementwise";
+    return plan_loops(lower_to_loops(kernel_node, {target.vector_bytes}), kind, emission);
+  }
+  const std::string kind(root->op_name());
+  KernelPlan plan;
+  std::optional<Contraction> spec;
+  // Plain loops at -O0, and in checked mode, where every single access is looked at.
+  if (options.optimization_level > 0 && !options.checked && !options.disabled_tactics.contains("tiled")) spec = describe_contraction(kernel_node);
+  const TileTraits traits{target.vector_bytes, target.vector_registers, target.l2_bytes};
+  if (spec && spec->kind == Contraction::Kind::dense) {
+    if (const auto dense = plan_dense(*spec, traits)) {
+      plan.kind = kind;
+      plan.text = fmt::format("dense {}", to_text(*spec));
+      plan.name = spec->name = function_name(spec->name, plan.text);
+      plan.symbols = spec->symbols;
+      plan.tasks = dense->tasks;
+      plan.scratch_bytes = dense->scratch_bytes;
+      plan.packed_operand = spec->constant_b;
+      plan.emit = [spec = *spec, dense = *dense, emission](llvm::Module& module) { emit_dense(module, spec, dense, emission); };
+    }
+  }
+  if (!plan.emit) plan = plan_loops(lower_naive_contraction(kernel_node), kind, emission);
+  plan.flops = contraction_flops(*root);
+  return plan;
+}
+
+}  // namespace intaglio::cpu

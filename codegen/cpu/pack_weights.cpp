@@ -1,0 +1,69 @@
+// Packs the constant operand of a contraction: [group][panel][r, s, c][16 columns], columns beyond the last as 0.
+
+#include <cstring>
+
+#include "codegen/cpu/backend.h"
+#include "codegen/schedule/pull.h"
+#include "codegen/schedule/tiling.h"
+#include "support/diagnostics.h"
+
+namespace intaglio::cpu {
+namespace {
+
+/// Where the element of column n and step k of a group lies in the source.
+struct Source {
+  std::int64_t groups, columns, steps;
+  std::function<std::int64_t(std::int64_t group, std::int64_t n, std::int64_t k)> offset;
+};
+
+Source conv_source(const Node& conv, const Tensor& weight) {
+  const Extents& shape = weight.shape();
+  const std::int64_t groups = conv.integer("group"), filters = shape[0] / groups, channels = shape[1];
+  std::int64_t taps = 1;
+  for (std::size_t i = 2; i < shape.size(); ++i) taps *= shape[i];
+  return {groups, filters, channels * taps, [=](std::int64_t group, std::int64_t n, std::int64_t k) {
+            return ((group * filters + n) * channels + k % channels) * taps + k / channels;
+          }};
+}
+
+Source matmul_source(const Tensor& b) {
+  const std::int64_t columns = b.shape().back(), steps = b.shape()[b.shape().size() - 2];
+  return {1, columns, steps, [=](std::int64_t, std::int64_t n, std::int64_t k) { return k * columns + n; }};
+}
+
+template <typename T>
+void pack(const Tensor& weight, const Source& source, Tensor& packed) {
+  const auto from = weight.span<T>();
+  const auto to = packed.mutable_span<T>();
+  std::size_t at = 0;
+  for (std::int64_t group = 0; group < source.groups; ++group) {
+    for (std::int64_t first = 0; first < source.columns; first += kPanelColumns) {
+      for (std::int64_t k = 0; k < source.steps; ++k, at += kPanelColumns) {
+        for (std::int64_t n = first; n < std::min(first + kPanelColumns, source.columns); ++n) {
+          to[at + static_cast<std::size_t>(n - first)] = from[static_cast<std::size_t>(source.offset(group, n, k))];
+        }
+      }
+    }
+  }
+}
+
+}  // namespace
+
+Tensor pack_weights(const Node& kernel_node) {
+  const Node& root = *region_root(*kernel_node.region());
+  const Tensor& weight = kernel_node.operand(root.operand(1)->index())->constant();
+  internal_check(root.operand(1)->type.is_row_major(), "packed weights are row-major");
+  const Source source = root.is("conv") ? conv_source(root, weight) : matmul_source(weight);
+  const std::int64_t panels = (source.columns + kPanelColumns - 1) / kPanelColumns;
+  Tensor packed(weight.dtype(), {source.groups * panels * source.steps * kPanelColumns});
+  switch (dtype_bits(weight.dtype())) {
+    case 8: pack<std::uint8_t>(weight, source, packed); break;
+    case 16: pack<std::uint16_t>(weight, source, packed); break;
+    case 32: pack<std::uint32_t>(weight, source, packed); break;
+    case 64: pack<std::uint64_t>(weight, source, packed); break;
+    default: internal_check(false, "weights of {} are not packed", dtype_name(weight.dtype()));
+  }
+  return packed;
+}
+
+}  // namespace intaglio::cpu

@@ -1,0 +1,173 @@
+// Walks the top level of a graph once, in order.
+
+#include "codegen/plan.h"
+
+#include <xxhash.h>
+
+#include <cstring>
+
+#include "codegen/schedule/pull.h"
+#include "intaglio/artifact.h"
+#include "ir/view.h"
+#include "support/arena_layout.h"
+#include "support/diagnostics.h"
+
+namespace intaglio {
+namespace {
+
+/// Rough speed of one thread, to tell steps that are worth waking others for.
+constexpr std::int64_t kFlopsPerNanosecond = 50;
+constexpr std::int64_t kBytesPerNanosecond = 8;
+
+Dim bytes_of(const Type& type) { return Dim::ceildiv(element_count(type.shape) * dtype_bits(type.dtype), 8); }
+
+class Planner {
+ public:
+  Planner(const Graph& graph, const cpu::CpuTarget& target, const CodegenOptions& options) : graph_(graph), target_(target), options_(options) {}
+
+  Plan make() {
+    plan_.symbols = graph_.symbols();
+    for (const auto& argument : graph_.arguments()) {
+      const auto port = static_cast<std::uint32_t>(plan_.input_buffers.size());
+      plan_.input_buffers.push_back(add_buffer({PlannedBuffer::Place::input, bytes_of(argument->type), -1, port}));
+      buffer_of_[argument.get()] = plan_.input_buffers.back();
+    }
+    for (const Node* node : graph_.nodes()) add_node(*node);
+    add_outputs();
+    lay_out();
+    return std::move(plan_);
+  }
+
+ private:
+  std::uint32_t add_buffer(PlannedBuffer buffer) {
+    plan_.buffers.push_back(std::move(buffer));
+    return static_cast<std::uint32_t>(plan_.buffers.size() - 1);
+  }
+
+  void add_node(const Node& node) {
+    if (node.is("const")) return;  // placed when a kernel reads it, and as that kernel wants it
+    if (is_view(node)) {
+      const Value* source = node.operand(0);
+      if (!source->is_constant()) buffer_of_[node.result()] = read(*source, static_cast<std::uint32_t>(plan_.steps.size()));
+      return;
+    }
+    internal_check(node.is("kernel"), "{} is left outside of any kernel", node.op_name());
+    add_kernel(node);
+  }
+
+  void add_kernel(const Node& node) {
+    cpu::KernelPlan kernel = cpu::plan_kernel(node, target_, options_);
+    PlannedStep step;
+    step.kind = kernel.kind;
+    step.tasks = kernel.tasks;
+    step.scratch_bytes = kernel.scratch_bytes;
+    step.flops = kernel.flops;
+    step.origins = node.origins;
+    step.shape = to_text(node.result()->type);
+    const auto now = static_cast<std::uint32_t>(plan_.steps.size());
+    for (int i = 0; i < node.operand_count(); ++i) {
+      const Value& operand = *node.operand(i);
+      step.bytes = step.bytes + bytes_of(operand.type);
+      step.buffers.push_back(i == kernel.packed_operand ? add_weights(cpu::pack_weights(node)) : read(operand, now));
+    }
+    for (int i = 0; i < node.result_count(); ++i) {
+      const Value& result = *node.result(i);
+      step.bytes = step.bytes + bytes_of(result.type);
+      const std::uint32_t buffer = add_buffer({PlannedBuffer::Place::arena, bytes_of(result.type), -1, 0, now, now});
+      buffer_of_[&result] = buffer;
+      step.buffers.push_back(buffer);
+    }
+    step.nanoseconds = Dim::floordiv(step.flops, kFlopsPerNanosecond) + Dim::floordiv(step.bytes, kBytesPerNanosecond);
+    const auto [known, added] = kernel_index_.try_emplace(kernel.name, static_cast<int>(plan_.kernels.size()));
+    if (added) plan_.kernels.push_back(std::move(kernel));
+    step.kernel = known->second;
+    plan_.steps.push_back(std::move(step));
+  }
+
+  /// The buffer that `value` lies in, alive until `step`.
+  std::uint32_t read(const Value& value, std::uint32_t step) {
+    if (const Node* producer = value.producer(); producer && producer->is("const")) return add_weights(value.constant());
+    if (!buffer_of_.contains(&value)) {
+      // A view of a constant.
+      internal_check(value.producer() && is_view(*value.producer()), "a value is read before it is computed");
+      return read(*value.producer()->operand(0), step);
+    }
+    const std::uint32_t buffer = buffer_of_.at(&value);
+    plan_.buffers[buffer].last_step = std::max(plan_.buffers[buffer].last_step, step);
+    return buffer;
+  }
+
+  /// Equal contents are stored once.
+  std::uint32_t add_weights(const Tensor& tensor) {
+    const std::uint64_t hash = XXH64(tensor.data(), tensor.bytes(), 0);
+    for (auto [at, end] = weight_index_.equal_range(hash); at != end; ++at) {
+      const Tensor& known = plan_.weights[at->second.weight];
+      if (known.bytes() == tensor.bytes() && std::memcmp(known.data(), tensor.data(), tensor.bytes()) == 0) return at->second.buffer;
+    }
+    const std::int64_t offset = plan_.weight_bytes;
+    const auto bytes = static_cast<std::int64_t>(tensor.bytes());
+    const std::uint32_t buffer = add_buffer({PlannedBuffer::Place::weights, bytes, offset});
+    weight_index_.emplace(hash, Placed{plan_.weights.size(), buffer});
+    plan_.weights.push_back(tensor);
+    plan_.weight_offsets.push_back(offset);
+    plan_.weight_bytes = (offset + bytes + INTAGLIO_ALIGNMENT - 1) / INTAGLIO_ALIGNMENT * INTAGLIO_ALIGNMENT;
+    return buffer;
+  }
+
+  /// A result's buffer becomes the output itself, unless it is an input, a constant or an output already: then it is copied.
+  void add_outputs() {
+    for (std::size_t i = 0; i < graph_.results().size(); ++i) {
+      const Value& result = *graph_.results()[i];
+      const auto port = static_cast<std::uint32_t>(i);
+      const std::uint32_t buffer = read(result, static_cast<std::uint32_t>(plan_.steps.size()));
+      if (plan_.buffers[buffer].place == PlannedBuffer::Place::arena) {
+        plan_.buffers[buffer].place = PlannedBuffer::Place::output;
+        plan_.buffers[buffer].port = port;
+        plan_.output_buffers.push_back(buffer);
+        continue;
+      }
+      const std::uint32_t output = add_buffer({PlannedBuffer::Place::output, bytes_of(result.type), -1, port});
+      plan_.output_buffers.push_back(output);
+      PlannedStep copy;
+      copy.kind = "copy";
+      copy.buffers = {buffer, output};
+      copy.bytes = bytes_of(result.type) * 2;
+      copy.shape = to_text(result.type);
+      plan_.steps.push_back(std::move(copy));
+    }
+  }
+
+  void lay_out() {
+    std::vector<ArenaRequest> requests;
+    std::vector<std::size_t> placed;
+    for (std::size_t i = 0; i < plan_.buffers.size(); ++i) {
+      const PlannedBuffer& buffer = plan_.buffers[i];
+      if (buffer.place != PlannedBuffer::Place::arena) continue;
+      if (!buffer.bytes.is_constant()) return;  // the runtime lays it out when shapes are bound
+      requests.push_back({buffer.bytes.value(), buffer.first_step, buffer.last_step});
+      placed.push_back(i);
+    }
+    const ArenaLayout layout = lay_out_arena(requests);
+    for (std::size_t i = 0; i < placed.size(); ++i) plan_.buffers[placed[i]].offset = layout.offsets[i];
+    plan_.arena_bytes = layout.bytes;
+  }
+
+  struct Placed {
+    std::size_t weight;
+    std::uint32_t buffer;
+  };
+
+  const Graph& graph_;
+  const cpu::CpuTarget& target_;
+  const CodegenOptions& options_;
+  Plan plan_;
+  std::map<const Value*, std::uint32_t> buffer_of_;
+  std::map<std::string, int> kernel_index_;
+  std::multimap<std::uint64_t, Placed> weight_index_;
+};
+
+}  // namespace
+
+Plan make_plan(const Graph& graph, const cpu::CpuTarget& target, const CodegenOptions& options) { return Planner(graph, target, options).make(); }
+
+}  // namespace intaglio

@@ -1,0 +1,55 @@
+// The memory and step plan of a graph: which buffers there are, where they live and how long, which kernel runs when.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "codegen/cpu/backend.h"
+#include "ir/graph.h"
+
+namespace intaglio {
+
+struct PlannedBuffer {
+  enum class Place { arena, weights, input, output };
+  Place place = Place::arena;
+  Dim bytes;
+  std::int64_t offset = -1;      ///< weights: in weights.bin; arena: when it is laid out here
+  std::uint32_t port = 0;        ///< input, output
+  std::uint32_t first_step = 0;  ///< arena
+  std::uint32_t last_step = 0;
+};
+
+struct PlannedStep {
+  int kernel = -1;  ///< -1: copy from the first buffer to the second
+  std::vector<std::uint32_t> buffers;
+  Dim tasks = 1;
+  Dim scratch_bytes = 0;
+  Dim nanoseconds = 0;  ///< estimated on one thread
+  Dim flops = 0;
+  Dim bytes = 0;
+  std::string kind;
+  std::string shape;
+  Origins origins;
+};
+
+struct Plan {
+  std::vector<std::string> symbols;
+  std::vector<PlannedBuffer> buffers;
+  std::vector<cpu::KernelPlan> kernels;  ///< each once, however many steps run it
+  std::vector<PlannedStep> steps;
+  std::vector<std::uint32_t> input_buffers, output_buffers;
+  std::vector<Tensor> weights;           ///< what weights.bin holds, in order, at `weight_offsets`
+  std::vector<std::int64_t> weight_offsets;
+  std::int64_t weight_bytes = 0;
+  std::int64_t arena_bytes = -1;         ///< of a static arena
+};
+
+/// Plans the kernels and views of `graph`. Views share the buffer of what they show.
+Plan make_plan(const Graph& graph, const cpu::CpuTarget& target, const CodegenOptions& options);
+
+/// The plan as a verified-before-use FlatBuffer (include/intaglio/plan.fbs).
+std::string serialize_plan(const Graph& graph, const Plan& plan);
+/// layers.json: one entry a step, with the ONNX nodes that it computes.
+std::string layers_json(const Plan& plan);
+
+}  // namespace intaglio

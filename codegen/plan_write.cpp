@@ -1,0 +1,106 @@
+// The plan as FlatBuffer and layers.json.
+
+#include <nlohmann/json.hpp>
+
+#include "codegen/plan.h"
+#include "intaglio/plan_generated.h"
+#include "support/diagnostics.h"
+
+namespace intaglio {
+namespace {
+
+class Writer {
+ public:
+  Writer(const Graph& graph, const Plan& plan) : graph_(graph), plan_(plan) {
+    for (std::size_t i = 0; i < plan.symbols.size(); ++i) symbol_index_[plan.symbols[i]] = static_cast<std::int64_t>(i);
+  }
+
+  std::string write() {
+    std::vector<flatbuffers::Offset<plan::Symbol>> symbols;
+    for (const std::string& name : plan_.symbols) symbols.push_back(plan::CreateSymbol(fbb_, fbb_.CreateString(name)));
+    std::vector<flatbuffers::Offset<plan::Port>> inputs, outputs;
+    for (std::size_t i = 0; i < plan_.input_buffers.size(); ++i) {
+      const Value& argument = *graph_.arguments()[i];
+      inputs.push_back(port(argument.name, argument.type, plan_.input_buffers[i]));
+    }
+    for (std::size_t i = 0; i < plan_.output_buffers.size(); ++i) {
+      outputs.push_back(port(graph_.result_names()[i], graph_.results()[i]->type, plan_.output_buffers[i]));
+    }
+    std::vector<flatbuffers::Offset<plan::Equation>> equations;
+    for (const Graph::Equation& equation : graph_.equations) {
+      equations.push_back(plan::CreateEquation(fbb_, dim(equation.left), dim(equation.right), fbb_.CreateString(equation.reason)));
+    }
+    std::vector<flatbuffers::Offset<plan::Buffer>> buffers;
+    for (const PlannedBuffer& buffer : plan_.buffers) buffers.push_back(write(buffer));
+    std::vector<flatbuffers::Offset<flatbuffers::String>> kernels;
+    for (const cpu::KernelPlan& kernel : plan_.kernels) kernels.push_back(fbb_.CreateString(kernel.name));
+    std::vector<flatbuffers::Offset<plan::Step>> steps;
+    for (std::size_t i = 0; i < plan_.steps.size(); ++i) steps.push_back(write(plan_.steps[i], static_cast<std::uint32_t>(i)));
+    fbb_.Finish(plan::CreatePlan(fbb_, fbb_.CreateVector(symbols), fbb_.CreateVector(inputs), fbb_.CreateVector(outputs), fbb_.CreateVector(equations),
+                                 fbb_.CreateVector(buffers), fbb_.CreateVector(kernels), fbb_.CreateVector(steps), plan_.arena_bytes));
+    return {reinterpret_cast<const char*>(fbb_.GetBufferPointer()), fbb_.GetSize()};
+  }
+
+ private:
+  flatbuffers::Offset<plan::Dim> dim(const Dim& value) {
+    const auto index = [&](const std::string& name) {
+      const auto found = symbol_index_.find(name);
+      internal_check(found != symbol_index_.end(), "symbol {} is bound by no input", name);
+      return found->second;
+    };
+    return plan::CreateDim(fbb_, fbb_.CreateVector(to_program(value, index)));
+  }
+
+  flatbuffers::Offset<plan::Port> port(const std::string& name, const Type& type, std::uint32_t buffer) {
+    std::vector<flatbuffers::Offset<plan::Dim>> shape;
+    for (const Dim& extent : type.shape) shape.push_back(dim(extent));
+    return plan::CreatePort(fbb_, fbb_.CreateString(name), static_cast<std::uint8_t>(type.dtype), fbb_.CreateVector(shape), buffer);
+  }
+
+  flatbuffers::Offset<plan::Buffer> write(const PlannedBuffer& buffer) {
+    static constexpr plan::Place kPlaces[] = {plan::Place::arena, plan::Place::weights, plan::Place::input, plan::Place::output};
+    return plan::CreateBuffer(fbb_, kPlaces[static_cast<int>(buffer.place)], dim(buffer.bytes), buffer.offset, buffer.port, buffer.first_step, buffer.last_step);
+  }
+
+  flatbuffers::Offset<plan::Step> write(const PlannedStep& step, std::uint32_t layer) {
+    std::vector<std::uint32_t> symbols;
+    if (step.kernel >= 0) {
+      for (const std::string& name : plan_.kernels[step.kernel].symbols) {
+        const auto found = symbol_index_.find(name);
+        internal_check(found != symbol_index_.end(), "symbol {} is bound by no input", name);
+        symbols.push_back(static_cast<std::uint32_t>(found->second));
+      }
+    }
+    const auto kind = step.kernel >= 0 ? plan::StepKind::kernel : plan::StepKind::copy;
+    return plan::CreateStep(fbb_, kind, step.kernel >= 0 ? static_cast<std::uint32_t>(step.kernel) : 0, fbb_.CreateVector(step.buffers), fbb_.CreateVector(symbols),
+                            dim(step.tasks), dim(step.scratch_bytes), dim(step.nanoseconds), layer);
+  }
+
+  const Graph& graph_;
+  const Plan& plan_;
+  std::map<std::string, std::int64_t> symbol_index_;
+  flatbuffers::FlatBufferBuilder fbb_;
+};
+
+}  // namespace
+
+std::string serialize_plan(const Graph& graph, const Plan& plan) { return Writer(graph, plan).write(); }
+
+std::string layers_json(const Plan& plan) {
+  nlohmann::ordered_json layers = nlohmann::json::array();
+  const auto number_or_text = [](const Dim& dim) -> nlohmann::ordered_json {
+    if (const auto value = dim.constant()) return *value;
+    return dim.text();
+  };
+  for (const PlannedStep& step : plan.steps) {
+    layers.push_back({{"name", step.kernel >= 0 ? plan.kernels[step.kernel].name : "copy"},
+                      {"kind", step.kind},
+                      {"nodes", step.origins},
+                      {"flops", number_or_text(step.flops)},
+                      {"bytes", number_or_text(step.bytes)},
+                      {"shape", step.shape}});
+  }
+  return layers.dump(1) + "\n";
+}
+
+}  // namespace intaglio
