@@ -24,7 +24,8 @@ Value* per_channel(Builder& b, Value* constant, int rank) {
 Node* foldable_conv(const Node& node) {
   Node* conv = node.operand(0)->producer("conv");
   if (!conv || !conv->result()->has_one_use() || !has_shape(node.result(), conv->result()->type.shape)) return nullptr;
-  return are_constant({conv->operand(1), conv->operand(2)}) ? conv : nullptr;
+  const bool is_constant = is_constant_expression(*conv->operand(1)) && (!conv->operand(2) || is_constant_expression(*conv->operand(2)));
+  return is_constant ? conv : nullptr;
 }
 
 /// The convolution with `node`'s multiplication or addition in its weights and bias, or null.
@@ -41,7 +42,9 @@ Value* fold_into_conv(Builder& b, const Node& node, const Node& conv) {
   } else {
     bias = bias ? b.add(bias, factor) : b.op("expand", {factor}, {{"shape", Shape{weight->type.shape[0]}}});
   }
-  return b.op("conv", {conv.operand(0), weight, bias}, conv.attributes);
+  std::vector<Value*> operands{conv.operand(0), weight};
+  if (bias) operands.push_back(bias);
+  return b.op("conv", std::move(operands), conv.attributes);
 }
 
 bool fold_after_conv(Graph& graph, Node& node) {
@@ -87,7 +90,7 @@ bool join_factors(Graph& graph, Node& mul) {
   Node* inner = mul.operand(0)->producer("mul");
   if (!inner || !inner->result()->has_one_use() || !inner->operand(0)->producer("matmul")) return false;
   for (const Node* node : {&mul, inner}) {
-    if (!node->operand(1)->is_constant() || !is_single_element(node->operand(1)->type)) return false;
+    if (!is_constant_expression(*node->operand(1)) || !is_single_element(node->operand(1)->type)) return false;
   }
   Builder b(graph, merge(inner->origins, mul.origins), &mul);
   Value* joined = b.mul(inner->operand(0), b.mul(inner->operand(1), mul.operand(1)));
@@ -105,8 +108,8 @@ bool has_wide_range(const Value& value) { return value.type.dtype == DType::f32 
 
 bool fold_scale(Graph& graph, const PassContext&) {
   bool changed = false;
-  for (const char* op : {"mul", "add"}) {
-    for (Node* node : graph.nodes(op)) changed |= fold_after_conv(graph, *node);
+  for (Node* node : graph.nodes()) {
+    if (node->is("mul") || node->is("add")) changed |= fold_after_conv(graph, *node);
   }
   // Both operands may carry factors, and a moved product is a new node: repeat until none is left.
   for (bool moved = true; moved;) {

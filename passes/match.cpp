@@ -5,30 +5,10 @@
 #include <cstring>
 #include <set>
 
+#include "support/elements.h"
+
 namespace intaglio {
 namespace {
-
-/// Reads element `i` of a dtype that constants of arithmetic usually have; nothing for the others.
-std::optional<double> element(const Tensor& tensor, std::size_t i) {
-  switch (tensor.dtype()) {
-    case DType::f32:
-      return tensor.span<float>()[i];
-    case DType::f64:
-      return tensor.span<double>()[i];
-    case DType::i32:
-      return tensor.span<std::int32_t>()[i];
-    case DType::i64:
-      return static_cast<double>(tensor.span<std::int64_t>()[i]);
-    case DType::i8:
-      return tensor.span<std::int8_t>()[i];
-    case DType::u8:
-      return tensor.span<std::uint8_t>()[i];
-    case DType::boolean:
-      return tensor.span<std::uint8_t>()[i] != 0;
-    default:
-      return std::nullopt;
-  }
-}
 
 /// True if all elements have the same bits.
 bool is_uniform(const Tensor& tensor) {
@@ -45,12 +25,23 @@ bool are_constant(std::initializer_list<const Value*> values) {
   return std::all_of(values.begin(), values.end(), [](const Value* v) { return !v || v->is_constant(); });
 }
 
+bool is_constant_expression(const Value& value) {
+  const Node* node = value.producer();
+  if (!node) return false;
+  if (node->is("const")) return true;
+  // `dims` and the like stand for symbols.
+  if (node->operand_count() == 0) return false;
+  return std::all_of(node->operands().begin(), node->operands().end(), [](const Value* v) { return !v || is_constant_expression(*v); });
+}
+
 std::optional<double> splat(const Value* value) {
   if (!value || !value->is_constant()) return std::nullopt;
   const Tensor& tensor = value->constant();
   if (tensor.elements() == 0) return std::nullopt;
-  const auto first = element(tensor, 0);
-  return first && is_uniform(tensor) ? first : std::nullopt;
+  // Strings and complex numbers have no real value, elements under a byte no address.
+  const bool is_number = is_float(tensor.dtype()) || is_integer(tensor.dtype()) || tensor.dtype() == DType::boolean;
+  if (!is_number || dtype_bits(tensor.dtype()) < 8 || !is_uniform(tensor)) return std::nullopt;
+  return get_real(tensor, 0);
 }
 
 bool is_splat(const Value* value, double number) { return splat(value) == number; }

@@ -11,6 +11,8 @@ namespace intaglio {
 
 /// True if all are constants; absent operands do not count.
 bool are_constant(std::initializer_list<const Value*> values);
+/// True for a constant, and for an expression over constants that fold_constants will evaluate.
+bool is_constant_expression(const Value& value);
 /// The value that all elements of a constant of a number type have, or nothing.
 std::optional<double> splat(const Value* value);
 /// True for a constant all of whose elements equal `number`.

@@ -1,14 +1,14 @@
 // Reads pass tests and runs graphs on random numbers; see case.h.
 #include "case.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <cmath>
 #include <fstream>
 #include <random>
 #include <sstream>
 #include <stdexcept>
-
-#include <fmt/format.h>
 
 namespace intaglio::test {
 namespace {
@@ -54,10 +54,17 @@ Tensor random_tensor(DType dtype, Extents shape, std::mt19937& random) {
       for (float& element : tensor.mutable_span<float>()) element = uniform(random);
       break;
     }
-    case DType::i64: fill_bits<std::int64_t>(tensor, random); break;
-    case DType::i32: fill_bits<std::int32_t>(tensor, random); break;
-    case DType::boolean: fill_bits<std::uint8_t>(tensor, random); break;
-    default: throw std::runtime_error("pass tests have no random numbers of this type");
+    case DType::i64:
+      fill_bits<std::int64_t>(tensor, random);
+      break;
+    case DType::i32:
+      fill_bits<std::int32_t>(tensor, random);
+      break;
+    case DType::boolean:
+      fill_bits<std::uint8_t>(tensor, random);
+      break;
+    default:
+      throw std::runtime_error("pass tests have no random numbers of this type");
   }
   return tensor;
 }
