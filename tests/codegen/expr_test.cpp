@@ -46,6 +46,8 @@ TEST(Expr, KnownRangesRemoveDivisions) {
   EXPECT_EQ(to_text(div(e, c(64))), "(v1 // 2)");
   EXPECT_EQ(mod(e, c(64)), add(mul(mod(i, c(2)), c(32)), j));
   EXPECT_EQ(mod(var(3, s), s), var(3, s));
+  // Rounding differs below a multiple.
+  EXPECT_EQ(div(sub(mul(i, c(4)), c(1)), c(4))->op, Op::index_div);
   // Without a range nothing is known.
   EXPECT_NE(div(add(mul(i, c(32)), var(4)), c(32)), i);
 }
@@ -201,6 +203,11 @@ TEST(Expr, SimplificationKeepsValues) {
     ASSERT_EQ(random.evaluated(div(a.e, c(by))), x / by) << seed << " " << to_text(a.e) << " by " << by;
     ASSERT_EQ(random.evaluated(mod(a.e, c(by))), x % by) << seed << " " << to_text(a.e) << " by " << by;
     ASSERT_EQ(random.evaluated(div(a.e, add(b.e, c(1)))), x / (y + 1)) << seed;
+    // Differences that are not negative, although nothing proves it.
+    if (x >= y) {
+      ASSERT_EQ(random.evaluated(div(sub(a.e, b.e), c(by))), (x - y) / by) << seed;
+      ASSERT_EQ(random.evaluated(mod(sub(a.e, b.e), c(by))), (x - y) % by) << seed;
+    }
     ASSERT_EQ(random.evaluated(mod(a.e, add(b.e, c(1)))), x % (y + 1)) << seed;
     ASSERT_EQ(random.evaluated(cast(compare(Op::lt, a.e, b.e), DType::i64)), x < y) << seed;
     ASSERT_EQ(random.evaluated(cast(compare(Op::le, a.e, b.e), DType::i64)), x <= y) << seed;

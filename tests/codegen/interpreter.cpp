@@ -1,9 +1,9 @@
 // A tree-walking interpreter of kernel IR over host tensors.
 #include "tests/codegen/interpreter.h"
 
-#include <unordered_map>
-
 #include <fmt/format.h>
+
+#include <unordered_map>
 
 #include "tests/codegen/scalar.h"
 
@@ -121,7 +121,7 @@ class Interpreter {
 
   Scalar fold(const ExprNode& node) {
     Scalar total = identity(node.op, node.dtype);
-    const std::int64_t extent = index(node.args[1]);
+    const std::int64_t extent = inner_extent(node.args[1]);
     for (std::int64_t i = 0; i < extent; ++i) {
       variables[node.var] = i;
       total = apply_binary(node.op, total, value(node.args[0]));
@@ -137,20 +137,39 @@ class Interpreter {
   }
 
   void run_loop(const Stmt& stmt) {
-    const std::int64_t extent = index(stmt.extent);
-    const bool backwards = stmt.loop == LoopKind::vector;
-    if (backwards && in_vector_loop_) throw std::logic_error("a vector loop inside a vector loop");
-    in_vector_loop_ = in_vector_loop_ || backwards;
+    const std::int64_t extent = inner_extent(stmt.extent);
+    if (stmt.loop == LoopKind::vector) return run_lanes(stmt, extent);
     for (std::int64_t i = 0; i < extent; ++i) {
-      variables[stmt.var] = backwards ? extent - 1 - i : i;
+      variables[stmt.var] = i;
       for (const auto& s : stmt.body) run(*s);
     }
     variables.erase(stmt.var);
-    if (backwards) in_vector_loop_ = false;
+  }
+
+  void run_lanes(const Stmt& stmt, std::int64_t extent) {
+    if (in_vector_loop_) throw std::logic_error("a vector loop inside a vector loop");
+    in_vector_loop_ = true;
+    std::vector<std::int64_t> first_lane;
+    for (std::int64_t i = extent - 1; i >= 0; --i) {
+      variables[stmt.var] = i;
+      lane_extents_.clear();
+      for (const auto& s : stmt.body) run(*s);
+      if (i == extent - 1) first_lane = lane_extents_;
+      if (lane_extents_ != first_lane) throw std::logic_error("lanes of a vector loop run inner loops of different extents");
+    }
+    variables.erase(stmt.var);
+    in_vector_loop_ = false;
+  }
+
+  /// The extent of a loop, which inside of a vector loop must be the same in all lanes.
+  std::int64_t inner_extent(const Expr& e) {
+    const std::int64_t extent = index(e);
+    if (in_vector_loop_) lane_extents_.push_back(extent);
+    return extent;
   }
 
   void run_reduce(const Stmt& stmt) {
-    const std::int64_t extent = index(stmt.extent);
+    const std::int64_t extent = inner_extent(stmt.extent);
     if (stmt.loop == LoopKind::vector && in_vector_loop_) throw std::logic_error("a vector reduction inside a vector loop");
     Scalar total = identity(stmt.op, stmt.value->dtype);
     for (std::int64_t i = 0; i < extent; ++i) {
@@ -168,6 +187,7 @@ class Interpreter {
   const SymbolValues& symbols_;
   std::unordered_map<int, Scalar> locals_;
   bool in_vector_loop_ = false;
+  std::vector<std::int64_t> lane_extents_;
 };
 
 /// Where the element number `i` in memory order is in row-major order.

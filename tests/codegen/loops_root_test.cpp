@@ -143,6 +143,12 @@ TEST(LoopsSoftmax, TransposedResult) {
     %1 = transpose(%0) {perm=[1,0]} : f32[40,5]
     return %1
   })");
+  // The shapes are equal, the places are not.
+  expect_lowering_matches(R"(graph @g(%x: f32[9,9]) -> f32[9,9] {
+    %0 = softmax(%x) {axis=1} : f32[9,9]
+    %1 = transpose(%0) {perm=[1,0]} : f32[9,9]
+    return %1
+  })");
   expect_lowering_matches("graph @g(%x: f32[5,1]) -> f32[5,1] {\n %0 = softmax(%x) {axis=1} : f32[5,1]\n return %0 }");
 }
 

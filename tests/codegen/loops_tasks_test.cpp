@@ -55,6 +55,12 @@ TEST(LoopsTasks, RowOperators) {
       "%0 }");
 }
 
+TEST(LoopsTasks, LongRowsStayInOneTask) {
+  const std::string text = "graph @g(%x: f32[2,20000]) -> f32[2,20000] {\n %0 = softmax(%x) {axis=1} : f32[2,20000]\n return %0 }";
+  EXPECT_EQ(task_count(text), 2);
+  expect_lowering_matches(text);
+}
+
 TEST(LoopsTasks, Pooling) {
   for (const char* layout : {"", "{0,2,3,1}"}) {
     const std::string result = std::string("f32[N,24,15,14]") + layout;
