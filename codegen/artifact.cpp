@@ -27,11 +27,14 @@ namespace {
 
 enum class Stage { llvm, assembly, object };
 
-/// One kernel through LLVM, in a context of its own.
-std::string generate(const cpu::KernelPlan& kernel, const cpu::CpuTarget& target, llvm::TargetMachine& machine, Stage stage) {
-  llvm::LLVMContext context;
-  llvm::Module module(kernel.name, context);
-  kernel.emit(module);
+/// A module and the context that owns what is in it.
+struct OwnedModule {
+  std::unique_ptr<llvm::LLVMContext> context = std::make_unique<llvm::LLVMContext>();
+  std::unique_ptr<llvm::Module> module;
+};
+
+/// One module through LLVM.
+std::string finish(llvm::Module& module, const cpu::CpuTarget& target, llvm::TargetMachine& machine, Stage stage) {
   cpu::apply_target(module, machine, target);
   cpu::optimize_module(module, machine);
   if (stage != Stage::llvm) return cpu::emit_object(module, machine, stage == Stage::assembly);
@@ -41,8 +44,13 @@ std::string generate(const cpu::KernelPlan& kernel, const cpu::CpuTarget& target
   return text;
 }
 
-/// All kernels, on all cores; the results are in the order of the kernels whatever thread made them.
+/// All kernels; the results are in their order. Emission stays on this thread, where kernel expressions are interned; LLVM, which takes nearly all of the time, uses all cores.
 std::vector<std::string> generate_all(const std::vector<cpu::KernelPlan>& kernels, const cpu::CpuTarget& target, Stage stage) {
+  std::vector<OwnedModule> modules(kernels.size());
+  for (std::size_t i = 0; i < kernels.size(); ++i) {
+    modules[i].module = std::make_unique<llvm::Module>(kernels[i].name, *modules[i].context);
+    kernels[i].emit(*modules[i].module);
+  }
   std::vector<std::string> results(kernels.size());
   std::atomic<std::size_t> next{0};
   std::exception_ptr failure;
@@ -50,7 +58,7 @@ std::vector<std::string> generate_all(const std::vector<cpu::KernelPlan>& kernel
   const auto work = [&] {
     try {
       const auto machine = cpu::create_target_machine(target);
-      for (std::size_t i = next++; i < kernels.size(); i = next++) results[i] = generate(kernels[i], target, *machine, stage);
+      for (std::size_t i = next++; i < kernels.size(); i = next++) results[i] = finish(*modules[i].module, target, *machine, stage);
     } catch (...) {
       const std::lock_guard lock(failure_mutex);
       failure = std::current_exception();

@@ -32,9 +32,10 @@ class Describer {
     const Type& weight = root_.operand(1)->type;
     const Type& output = root_.result()->type;
     const bool two = input.rank() == 4;  // with one spatial dimension that one is x
-    const auto& strides = root_.integers("strides");
-    const auto& dilations = root_.integers("dilations");
-    const auto& pads = root_.integers("pads");
+    const auto spatial = static_cast<std::size_t>(input.rank() - 2);
+    const auto strides = entries_or(root_.integers("strides"), spatial, 1);
+    const auto dilations = entries_or(root_.integers("dilations"), spatial, 1);
+    const auto pads = entries_or(root_.integers("pads"), 2 * spatial, 0);
     const std::int64_t groups = root_.integer("group");
 
     const Dim channels = weight.shape[1];

@@ -16,9 +16,10 @@ Expr sum(const Expr& a, const Expr& b) { return kernel::binary(Op::add, a, b); }
 Expr conv_element(kernel::Kernel& kernel, RegionPull& pull, const Node& conv, const Index& out) {
   const Type& input = conv.operand(0)->type;
   const Type& weight = conv.operand(1)->type;
-  const auto& strides = conv.integers("strides");
-  const auto& dilations = conv.integers("dilations");
-  const auto& pads = conv.integers("pads");
+  const auto spatial = static_cast<std::size_t>(input.rank() - 2);
+  const auto strides = entries_or(conv.integers("strides"), spatial, 1);
+  const auto dilations = entries_or(conv.integers("dilations"), spatial, 1);
+  const auto pads = entries_or(conv.integers("pads"), 2 * spatial, 0);
   const Dim filters = Dim::floordiv(conv.result()->type.shape[1], conv.integer("group"));
   const Expr group = kernel::binary(Op::index_div, out[1], kernel::from_dim(filters));
   const int channel_var = kernel.new_variable();

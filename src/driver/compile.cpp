@@ -1,0 +1,116 @@
+// See compile.h.
+
+#include "driver/compile.h"
+
+#include <xxhash.h>
+
+#include <filesystem>
+
+#include "frontend/onnx/import.h"
+#include "support/diagnostics.h"
+#include "support/files.h"
+
+namespace intaglio {
+namespace {
+
+constexpr const char* kVersion = "0.1.0";
+
+void report(const CompileOptions& options, const std::string& what) {
+  if (options.progress) options.progress(what);
+}
+
+std::unique_ptr<Graph> import_model(const CompileOptions& options) {
+  report(options, "importing " + options.model);
+  return import_onnx(options.model, {options.model, options.input_shapes});
+}
+
+void optimize(Graph& graph, const CompileOptions& options) {
+  report(options, fmt::format("optimizing {} nodes", graph.node_count()));
+  PassContext context;
+  context.optimization_level = options.codegen.optimization_level;
+  run_passes(graph, pipeline(), context, options.passes);
+  verify(graph);
+}
+
+/// The options that the artifact depends on, in fixed order.
+std::string options_text(const CompileOptions& options) {
+  std::string text = fmt::format("--cpu {} -O{}", options.codegen.cpu, options.codegen.optimization_level);
+  for (const auto& [name, shape] : options.input_shapes) text += fmt::format(" --shapes {}{}", name, to_text(shape));
+  for (const auto& tactic : options.codegen.disabled_tactics) text += " --disable-tactic " + tactic;
+  for (const auto& pass : options.passes.disabled) text += " --disable-pass " + pass;
+  if (options.codegen.checked) text += " --checked";
+  return text;
+}
+
+[[noreturn]] void malformed_shapes(const std::string& text) {
+  throw CompileError(ErrorCode::usage, Diagnostic{"--shapes", "this is no list of input shapes", "NAME:1x3x224x224 or NAME[1,3,224,224], joined by commas", text});
+}
+
+std::vector<std::string> split(const std::string& text, char separator) {
+  std::vector<std::string> parts{""};
+  int depth = 0;
+  for (char c : text) {
+    depth += c == '[' ? 1 : c == ']' ? -1 : 0;
+    if (c == separator && depth == 0) {
+      parts.emplace_back();
+    } else {
+      parts.back() += c;
+    }
+  }
+  return parts;
+}
+
+Shape parse_extents(const std::string& extents, char separator, const std::string& text) {
+  Shape shape;
+  if (extents.empty()) return shape;
+  for (const std::string& part : split(extents, separator)) {
+    const auto dim = parse_dim(part);
+    if (!dim || !dim->is_constant() || dim->value() < 0) malformed_shapes(text);
+    shape.push_back(*dim);
+  }
+  return shape;
+}
+
+}  // namespace
+
+std::unique_ptr<Graph> import_and_optimize(const CompileOptions& options) {
+  auto graph = import_model(options);
+  optimize(*graph, options);
+  return graph;
+}
+
+void compile(const CompileOptions& options) {
+  const auto graph = import_and_optimize(options);
+  report(options, fmt::format("generating code for --cpu {}", options.codegen.cpu));
+  const std::string bytes = read_file(options.model);
+  const ModelInfo info{std::filesystem::path(options.model).filename().string(), fmt::format("{:016x}", XXH64(bytes.data(), bytes.size(), 0)), options_text(options), kVersion};
+  generate_artifact(*graph, options.codegen, info, options.output);
+  report(options, "wrote " + options.output);
+}
+
+std::string emit_stage(const CompileOptions& options, const std::string& stage) {
+  PrintOptions print;
+  print.origins = true;
+  if (stage == "graph") return to_text(*import_model(options), print);
+  const auto graph = import_and_optimize(options);
+  if (stage == "optimized") return to_text(*graph, print);
+  return emit_text(*graph, options.codegen, stage);
+}
+
+std::map<std::string, Shape> parse_shapes(const std::string& text) {
+  std::map<std::string, Shape> shapes;
+  for (const std::string& item : split(text, ',')) {
+    if (item.ends_with(']')) {
+      const std::size_t open = item.rfind('[');
+      if (open == std::string::npos || open == 0) malformed_shapes(text);
+      shapes[item.substr(0, open)] = parse_extents(item.substr(open + 1, item.size() - open - 2), ',', text);
+      continue;
+    }
+    const std::size_t colon = item.rfind(':');
+    if (colon == std::string::npos || colon == 0) malformed_shapes(text);
+    shapes[item.substr(0, colon)] = parse_extents(item.substr(colon + 1), 'x', text);
+  }
+  return shapes;
+}
+
+}  // namespace intaglio

@@ -1,0 +1,34 @@
+// Model in, artifact out: what joins importer, passes and code generation.
+#pragma once
+
+#include <map>
+#include <memory>
+#include <string>
+
+#include "codegen/codegen.h"
+#include "ir/graph.h"
+#include "passes/pass.h"
+
+namespace intaglio {
+
+struct CompileOptions {
+  std::string model;   ///< an ONNX file
+  std::string output;  ///< the artifact; empty: nothing is written
+  std::map<std::string, Shape> input_shapes;
+  CodegenOptions codegen;
+  RunnerOptions passes;
+  /// Told what is being done, a line at a time; may be empty.
+  std::function<void(const std::string&)> progress;
+};
+
+/// Imports and optimizes a model, ready for code generation. CompileError if it cannot be compiled.
+std::unique_ptr<Graph> import_and_optimize(const CompileOptions& options);
+/// Compiles a model to an artifact.
+void compile(const CompileOptions& options);
+/// The text of a stage: graph, optimized, kernels, llvm, asm.
+std::string emit_stage(const CompileOptions& options, const std::string& stage);
+
+/// "in:1x3x224x224,mask[1,128]": input shapes as the command line writes them. CompileError (usage) if malformed.
+std::map<std::string, Shape> parse_shapes(const std::string& text);
+
+}  // namespace intaglio

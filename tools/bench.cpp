@@ -1,0 +1,207 @@
+// intaglio bench: times an artifact, and tells what trtexec's users look for under the same names.
+
+#include <CLI/CLI.hpp>
+#include <sys/resource.h>
+
+#include <algorithm>
+#include <chrono>
+#include <cmath>
+#include <cstdio>
+#include <memory>
+#include <nlohmann/json.hpp>
+#include <numeric>
+
+#include "support/diagnostics.h"
+#include "support/files.h"
+#include "tools/commands.h"
+#include "tools/inputs.h"
+
+namespace intaglio {
+namespace {
+
+using Json = nlohmann::ordered_json;
+using Clock = std::chrono::steady_clock;
+
+double ms_since(Clock::time_point began) { return std::chrono::duration<double, std::milli>(Clock::now() - began).count(); }
+
+struct Flags {
+  std::string artifact, json, export_times, export_profile;
+  InputOptions inputs;
+  double duration = 3, warmup = 200;
+  int iterations = 10, threads = 0;
+  bool profile = false;
+};
+
+struct Statistics {
+  double min = 0, max = 0, mean = 0, median = 0, p90 = 0, p95 = 0, p99 = 0, variation = 0;
+};
+
+Statistics statistics(std::vector<double> values) {
+  std::ranges::sort(values);
+  const auto percentile = [&](double p) { return values[std::min(values.size() - 1, static_cast<std::size_t>(p * static_cast<double>(values.size())))]; };
+  Statistics s;
+  s.min = values.front();
+  s.max = values.back();
+  s.mean = std::accumulate(values.begin(), values.end(), 0.0) / static_cast<double>(values.size());
+  s.median = percentile(0.5);
+  s.p90 = percentile(0.9);
+  s.p95 = percentile(0.95);
+  s.p99 = percentile(0.99);
+  double squares = 0;
+  for (double value : values) squares += (value - s.mean) * (value - s.mean);
+  s.variation = std::sqrt(squares / static_cast<double>(values.size())) / s.mean;
+  return s;
+}
+
+Json to_json(const Statistics& s) {
+  return {{"min", s.min}, {"max", s.max}, {"mean", s.mean}, {"median", s.median}, {"p90", s.p90}, {"p95", s.p95}, {"p99", s.p99}};
+}
+
+struct Report {
+  Statistics latency;
+  std::vector<double> times;  ///< ms of each query
+  double load_ms = 0, first_run_ms = 0, total_s = 0;
+  std::int64_t peak_bytes = 0, samples = 1;
+  std::vector<intaglio_step_time> steps;  ///< means over the profiled runs
+};
+
+/// Profiles a few runs and averages each step.
+std::vector<intaglio_step_time> profile(Context& context, std::vector<intaglio_tensor>& outputs) {
+  constexpr int kRuns = 20;
+  std::vector<intaglio_step_time> sum = context.run_profiled(outputs);
+  for (int run = 1; run < kRuns; ++run) {
+    const auto times = context.run_profiled(outputs);
+    for (std::size_t i = 0; i < sum.size(); ++i) sum[i].duration_us += times[i].duration_us;
+  }
+  for (auto& step : sum) step.duration_us /= kRuns;
+  return sum;
+}
+
+Report measure(const Flags& flags, Model& model, double load_ms) {
+  Report report;
+  report.load_ms = load_ms;
+  const std::vector<Tensor> inputs = make_inputs(model, flags.inputs);
+  if (!inputs.empty() && inputs[0].rank() > 0) report.samples = inputs[0].shape()[0];
+  Context context(model, flags.threads);
+  context.bind(runtime_tensors(inputs));
+  const std::vector<Tensor> outputs = make_outputs(model, context);
+  auto places = runtime_tensors(outputs);
+  auto began = Clock::now();
+  context.run(places);
+  report.first_run_ms = ms_since(began);
+  for (began = Clock::now(); ms_since(began) < flags.warmup;) context.run(places);
+  for (began = Clock::now(); ms_since(began) < flags.duration * 1000 || static_cast<int>(report.times.size()) < flags.iterations;) {
+    const auto query = Clock::now();
+    context.run(places);
+    report.times.push_back(ms_since(query));
+  }
+  report.total_s = ms_since(began) / 1000;
+  report.latency = statistics(report.times);
+  if (flags.profile || !flags.export_profile.empty()) report.steps = profile(context, places);
+  rusage usage = {};
+  getrusage(RUSAGE_SELF, &usage);
+  report.peak_bytes = usage.ru_maxrss * 1024;
+  return report;
+}
+
+std::string line(const Statistics& s) {
+  return fmt::format("min = {:.4g} ms, max = {:.4g} ms, mean = {:.4g} ms, median = {:.4g} ms, percentile(90%) = {:.4g} ms, percentile(95%) = {:.4g} ms, percentile(99%) = {:.4g} ms", s.min,
+                     s.max, s.mean, s.median, s.p90, s.p95, s.p99);
+}
+
+std::string summary(const Report& report) {
+  const double qps = static_cast<double>(report.times.size()) / report.total_s;
+  std::string text = fmt::format("Throughput: {:.5g} qps\nLatency: {}\n", qps, line(report.latency));
+  text += fmt::format("Total Host Walltime: {:.4g} s\n", report.total_s);
+  text += fmt::format("Samples: {:.5g} per second ({} per query)\n", qps * static_cast<double>(report.samples), report.samples);
+  text += fmt::format("Load: {:.3g} ms\nFirst run: {:.3g} ms\nPeak memory: {:.1f} MiB\n", report.load_ms, report.first_run_ms, static_cast<double>(report.peak_bytes) / (1 << 20));
+  if (report.latency.variation > 0.025) {
+    text += fmt::format("warning: unstable timing: the coefficient of variance is {:.1f} %, over 2.5 %; is the machine idle?\n", report.latency.variation * 100);
+  }
+  return text;
+}
+
+Json step_json(const intaglio_step_time& step, const Json& layers) {
+  Json row = {{"kernel", step.kernel}, {"us", step.duration_us}, {"tasks", step.tasks}, {"threads", step.threads}};
+  if (step.layer < layers.size()) {
+    const Json& layer = layers[step.layer];
+    row["kind"] = layer["kind"];
+    row["nodes"] = layer["nodes"];
+    row["shape"] = layer["shape"];
+    if (layer["flops"].is_number()) row["gflops"] = layer["flops"].get<double>() / step.duration_us / 1e3;
+    if (layer["bytes"].is_number()) row["gbytes_per_s"] = layer["bytes"].get<double>() / step.duration_us / 1e3;
+  }
+  return row;
+}
+
+std::string profile_table(const Json& steps) {
+  double total = 0;
+  for (const Json& step : steps) total += step["us"].get<double>();
+  std::string text = fmt::format("{:>10} {:>6} {:>9} {:>8} {:>7} {:<12} {:<28} {}\n", "us", "share", "GFLOP/s", "GB/s", "tasks", "kind", "result", "ONNX nodes");
+  for (const Json& step : steps) {
+    std::string nodes;
+    for (const Json& node : step.value("nodes", Json::array())) nodes += (nodes.empty() ? "" : ", ") + node.get<std::string>();
+    if (nodes.empty()) nodes = step["kernel"].get<std::string>();
+    text += fmt::format("{:>10.1f} {:>5.1f}% {:>9.1f} {:>8.1f} {:>7} {:<12} {:<28} {}\n", step["us"].get<double>(), 100 * step["us"].get<double>() / total, step.value("gflops", 0.0),
+                        step.value("gbytes_per_s", 0.0), step["tasks"].get<std::int64_t>(), step.value("kind", "copy"), step.value("shape", ""), nodes);
+  }
+  return text + fmt::format("{:>10.1f} us in all steps\n", total);
+}
+
+void write_json(const std::string& path, const Json& json) {
+  write_file(path, [&](std::ostream& out) { out << json.dump(1) << '\n'; });
+}
+
+void bench(const Flags& flags) {
+  const auto began = Clock::now();
+  Model model(flags.artifact);
+  const Report report = measure(flags, model, ms_since(began));
+  Json steps = Json::array();
+  const Json layers = Json::parse(model.layers());
+  for (const auto& step : report.steps) steps.push_back(step_json(step, layers));
+
+  std::FILE* out = flags.json == "-" ? stderr : stdout;
+  std::fputs(summary(report).c_str(), out);
+  if (flags.profile) std::fputs(profile_table(steps).c_str(), out);
+  const double qps = static_cast<double>(report.times.size()) / report.total_s;
+  const Json json = {{"throughput_qps", qps},
+                     {"samples_per_s", qps * static_cast<double>(report.samples)},
+                     {"latency_ms", to_json(report.latency)},
+                     {"load_ms", report.load_ms},
+                     {"first_run_ms", report.first_run_ms},
+                     {"peak_memory_bytes", report.peak_bytes},
+                     {"threads", flags.threads},
+                     {"device", "cpu"},
+                     {"queries", report.times.size()}};
+  if (flags.json == "-") {
+    std::puts(json.dump(1).c_str());
+  } else if (!flags.json.empty()) {
+    write_json(flags.json, json);
+  }
+  if (!flags.export_times.empty()) write_json(flags.export_times, report.times);
+  if (!flags.export_profile.empty()) write_json(flags.export_profile, steps);
+}
+
+}  // namespace
+
+void add_bench(CLI::App& app) {
+  auto* command = app.add_subcommand("bench", "Times an artifact.");
+  auto flags = std::make_shared<Flags>();
+  command->add_option("artifact", flags->artifact, "what `compile` wrote")->required();
+  command->add_option("--input", flags->inputs.files, "data.npy, NAME=data.npy or data.npz; repeatable")->group("Input");
+  command->add_option("--fill", flags->inputs.fill, "inputs without a file")->check(CLI::IsMember({"random", "zeros", "ones"}))->capture_default_str()->group("Input");
+  command->add_option("--seed", flags->inputs.seed, "of the random fill")->capture_default_str()->group("Input");
+  command->add_option("--shapes", flags->inputs.shapes, "of filled inputs whose dimensions are symbolic (else 1)")->group("Input");
+  command->add_option("--duration", flags->duration, "seconds to measure at least")->capture_default_str()->check(CLI::NonNegativeNumber)->group("Measurement");
+  command->add_option("--warmup", flags->warmup, "milliseconds to run before")->capture_default_str()->check(CLI::NonNegativeNumber)->group("Measurement");
+  command->add_option("--iterations", flags->iterations, "queries to measure at least")->capture_default_str()->check(CLI::PositiveNumber)->group("Measurement");
+  command->add_option("--threads", flags->threads, "threads to use; 0: all cores")->capture_default_str()->check(CLI::NonNegativeNumber)->group("Execution");
+  command->add_flag("--profile", flags->profile, "prints what each step takes")->group("Reports");
+  command->add_option("--export-profile", flags->export_profile, "writes the steps as JSON")->group("Reports");
+  command->add_option("--export-times", flags->export_times, "writes each query's milliseconds as JSON")->group("Reports");
+  command->add_option("--json", flags->json, "writes the figures as JSON to a file, or with - to stdout")->group("Reports");
+  command->footer("Example: intaglio bench resnet50.tar --shapes image:8x3x224x224 --threads 2 --profile");
+  command->callback([flags] { bench(*flags); });
+}
+
+}  // namespace intaglio

@@ -1,0 +1,71 @@
+// intaglio compile
+
+#include <CLI/CLI.hpp>
+
+#include <cstdio>
+#include <memory>
+
+#include "driver/compile.h"
+#include "support/diagnostics.h"
+#include "tools/commands.h"
+
+namespace intaglio {
+namespace {
+
+struct Flags {
+  CompileOptions options;
+  std::string target = "cpu", shapes, emit, progress = "auto";
+  std::vector<std::string> disabled_passes, disabled_tactics, print_after;
+};
+
+void run(Flags& flags) {
+  CompileOptions& options = flags.options;
+  if (!flags.shapes.empty()) options.input_shapes = parse_shapes(flags.shapes);
+  options.passes.disabled.insert(flags.disabled_passes.begin(), flags.disabled_passes.end());
+  options.passes.print_after.insert(flags.print_after.begin(), flags.print_after.end());
+  options.codegen.disabled_tactics.insert(flags.disabled_tactics.begin(), flags.disabled_tactics.end());
+  for (const auto* names : {&flags.disabled_passes, &flags.print_after}) {
+    for (const std::string& name : *names) {
+      if (!find_pass(name)) throw CompileError(ErrorCode::usage, Diagnostic{"", fmt::format("no pass is named '{}'", name), "a pass of docs/passes.md", name});
+    }
+  }
+  if (!flags.emit.empty()) {
+    std::fputs(emit_stage(options, flags.emit).c_str(), stdout);
+    if (options.output.empty()) return;
+  }
+  if (options.output.empty()) throw CompileError(ErrorCode::usage, Diagnostic{"", "no output is named", "-o model.tar, or --emit to print a stage", ""});
+  if (flags.progress != "none") {
+    options.progress = [](const std::string& what) { std::fprintf(stderr, "%s\n", what.c_str()); };
+  }
+  compile(options);
+}
+
+}  // namespace
+
+void add_compile(CLI::App& app) {
+  auto* command = app.add_subcommand("compile", "Compiles an ONNX model to an artifact.");
+  auto flags = std::make_shared<Flags>();
+  CompileOptions& options = flags->options;
+  command->add_option("model", options.model, "the ONNX file")->required();
+  command->add_option("-o,--output", options.output, "the artifact to write")->group("Output");
+  command->add_option("--target", flags->target, "what to generate code for")->check(CLI::IsMember({"cpu"}))->capture_default_str()->group("Target");
+  command->add_option("--cpu", options.codegen.cpu, "native, a level such as x86-64-v3, or a CPU's name")->capture_default_str()->group("Target");
+  command->add_option("--shapes", flags->shapes, "replaces symbolic input dimensions: in:1x3x224x224 or in[1,3,224,224], joined by commas")->group("Model");
+  for (int level = 0; level <= 2; ++level) {
+    static constexpr const char* kDocs[] = {"no fusion, plain loops", "fusion and layouts", "everything (default)"};
+    command->add_flag_callback(fmt::format("-{},--O{}", level, level), [flags, level] { flags->options.codegen.optimization_level = level; }, kDocs[level])->group("Optimization");
+  }
+  command->add_option("--disable-pass", flags->disabled_passes, "leaves a pass out")->group("Optimization");
+  command->add_option("--disable-tactic", flags->disabled_tactics, "leaves a tactic out: tiled, depthwise")->check(CLI::IsMember({"tiled", "depthwise"}))->group("Optimization");
+  command->add_option("--emit", flags->emit, "prints a stage")->check(CLI::IsMember({"graph", "optimized", "kernels", "llvm", "asm"}))->group("Debugging");
+  command->add_option("--dump-ir", options.passes.dump_folder, "writes the graph after each pass into a folder")->group("Debugging");
+  command->add_option("--print-after", flags->print_after, "prints the graph after a pass")->group("Debugging");
+  command->add_flag("--time-passes", options.passes.time_passes, "tells how long each pass took")->group("Debugging");
+  command->add_flag("--verify-each", options.passes.verify_each, "verifies the graph after each pass")->group("Debugging");
+  command->add_flag("--checked", options.codegen.checked, "generated code verifies every index (slow)")->group("Debugging");
+  command->add_option("--progress", flags->progress, "what is told while compiling")->check(CLI::IsMember({"auto", "plain", "none"}))->capture_default_str()->group("Output");
+  command->footer("Example: intaglio compile resnet50.onnx --cpu x86-64-v3 -o resnet50.tar");
+  command->callback([flags] { run(*flags); });
+}
+
+}  // namespace intaglio
