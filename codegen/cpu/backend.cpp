@@ -5,6 +5,7 @@
 #include <xxhash.h>
 
 #include "codegen/cpu/dense.h"
+#include "codegen/cpu/depthwise.h"
 #include "codegen/schedule/contraction.h"
 #include "codegen/schedule/loops.h"
 #include "codegen/schedule/pull.h"
@@ -66,6 +67,17 @@ KernelPlan plan_kernel(const Node& kernel_node, const CpuTarget& target, const C
       plan.scratch_bytes = dense->scratch_bytes;
       plan.packed_operand = spec->constant_b;
       plan.emit = [spec = *spec, dense = *dense, emission](llvm::Module& module) { emit_dense(module, spec, dense, emission); };
+    }
+  }
+  if (spec && spec->kind == Contraction::Kind::depthwise && !options.disabled_tactics.contains("depthwise")) {
+    if (const auto depthwise = plan_depthwise(*spec, target.vector_registers)) {
+      plan.kind = "depthwise";
+      plan.text = to_text(*spec);
+      plan.name = spec->name = function_name(spec->name, plan.text);
+      plan.symbols = spec->symbols;
+      plan.tasks = depthwise->tasks;
+      plan.packed_operand = spec->constant_b;
+      plan.emit = [spec = *spec, depthwise = *depthwise, emission](llvm::Module& module) { emit_depthwise(module, spec, depthwise, emission); };
     }
   }
   if (!plan.emit) plan = plan_loops(lower_naive_contraction(kernel_node), kind, emission);

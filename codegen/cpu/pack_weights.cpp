@@ -1,6 +1,7 @@
-// Packs the constant operand of a contraction: [group][panel][r, s, c][16 columns], columns beyond the last as 0.
+// Packs the constant operand of a contraction: [group][panel][r, s, c][16 columns], columns beyond the last as 0;
+// of a depthwise convolution [r, s][channels rounded up to 16].
 
-#include <cstring>
+#include <algorithm>
 
 #include "codegen/cpu/backend.h"
 #include "codegen/schedule/pull.h"
@@ -47,12 +48,34 @@ void pack(const Tensor& weight, const Source& source, Tensor& packed) {
   }
 }
 
+/// One panel as wide as all channels.
+template <typename T>
+void pack_depthwise(const Tensor& weight, Tensor& packed) {
+  const std::int64_t channels = weight.shape()[0], taps = weight.elements() / std::max<std::int64_t>(channels, 1);
+  const std::int64_t width = (channels + kPanelColumns - 1) / kPanelColumns * kPanelColumns;
+  const auto from = weight.span<T>();
+  const auto to = packed.mutable_span<T>();
+  for (std::int64_t n = 0; n < channels; ++n) {
+    for (std::int64_t t = 0; t < taps; ++t) to[static_cast<std::size_t>(t * width + n)] = from[static_cast<std::size_t>(n * taps + t)];
+  }
+}
+
+bool is_depthwise(const Node& root, const Tensor& weight) {
+  return root.is("conv") && root.integer("group") > 1 && weight.shape()[1] == 1 && weight.shape()[0] == root.integer("group");
+}
+
 }  // namespace
 
 Tensor pack_weights(const Node& kernel_node) {
   const Node& root = *region_root(*kernel_node.region());
   const Tensor& weight = kernel_node.operand(root.operand(1)->index())->constant();
   internal_check(root.operand(1)->type.is_row_major(), "packed weights are row-major");
+  if (is_depthwise(root, weight)) {
+    const std::int64_t width = (weight.shape()[0] + kPanelColumns - 1) / kPanelColumns * kPanelColumns;
+    Tensor packed(weight.dtype(), {weight.elements() / weight.shape()[0] * width});
+    dtype_bits(weight.dtype()) == 64 ? pack_depthwise<std::uint64_t>(weight, packed) : pack_depthwise<std::uint32_t>(weight, packed);
+    return packed;
+  }
   const Source source = root.is("conv") ? conv_source(root, weight) : matmul_source(weight);
   const std::int64_t panels = (source.columns + kPanelColumns - 1) / kPanelColumns;
   Tensor packed(weight.dtype(), {source.groups * panels * source.steps * kPanelColumns});

@@ -1,0 +1,197 @@
+// For each output row the taps that fall on input rows, for each position those that fall on input columns: the interior of a row has all of its columns
+// and runs in tiles of several positions whose sums stay in registers; a border position runs alone over the columns that it has.
+
+#include "codegen/cpu/depthwise.h"
+
+#include <llvm/IR/Intrinsics.h>
+
+#include <algorithm>
+
+#include "codegen/schedule/tiling.h"
+#include "support/diagnostics.h"
+
+namespace intaglio::cpu {
+namespace {
+
+/// Rows of an image are shared among at most this many tasks.
+constexpr std::int64_t kMostRowTasks = 16;
+
+std::int64_t ceil_div(std::int64_t a, std::int64_t b) { return (a + b - 1) / b; }
+
+class DepthwiseEmitter {
+ public:
+  DepthwiseEmitter(llvm::Module& module, const Contraction& spec, const DepthwisePlan& plan, const EmitOptions& options)
+      : spec_(spec),
+        plan_(plan),
+        emitter_(module, spec.name, spec.buffers, spec.symbols, spec.task_var, options),
+        taps_y_(spec.r.extent.value()),
+        taps_x_(spec.s.extent.value()) {
+    element_ = spec.compute == DType::f64 ? ir().getDoubleTy() : ir().getFloatTy();
+    bytes_ = dtype_bits(spec.compute) / 8;
+    lanes_ = std::min<std::int64_t>(kPanelColumns, options.vector_bytes / bytes_);
+    vector_ = llvm::FixedVectorType::get(element_, static_cast<unsigned>(lanes_));
+  }
+
+  void emit() {
+    llvm::Value* task = emitter_.scalar(kernel::var(spec_.task_var));
+    llvm::Value* height = dim(spec_.y.extent);
+    llvm::Value* shares = plan_.row_tasks ? index(plan_.row_tasks) : height;
+    emitter_.bind(spec_.batch[0].var, ir().CreateUDiv(task, shares));
+    llvm::Value* share = ir().CreateURem(task, shares);
+    llvm::Value* first = plan_.row_tasks ? ir().CreateUDiv(ir().CreateMul(share, height), shares) : share;
+    llvm::Value* last = plan_.row_tasks ? ir().CreateUDiv(ir().CreateMul(ir().CreateAdd(share, index(1)), height), shares) : ir().CreateAdd(share, index(1));
+    emitter_.emit_loop(first, last, 1, "row", [&](llvm::Value* y) { emit_row(y); });
+    emitter_.finish();
+  }
+
+ private:
+  llvm::IRBuilder<>& ir() { return emitter_.builder(); }
+  llvm::Value* index(std::int64_t value) { return ir().getInt64(static_cast<std::uint64_t>(value)); }
+  llvm::Value* dim(const Dim& value) { return emitter_.scalar(kernel::from_dim(value)); }
+  llvm::Value* at(llvm::Value* pointer, llvm::Value* elements) { return ir().CreateInBoundsGEP(element_, pointer, elements); }
+  llvm::Value* clamp(llvm::Value* value, llvm::Value* low, llvm::Value* high) {
+    return ir().CreateBinaryIntrinsic(llvm::Intrinsic::smax, low, ir().CreateBinaryIntrinsic(llvm::Intrinsic::smin, value, high));
+  }
+
+  struct Taps {
+    llvm::Value *first, *last;
+  };
+  /// The taps of an output position that fall on the input: those t with 0 <= position * stride + t * dilation - pad < extent.
+  Taps taps_inside(llvm::Value* position, std::int64_t stride, std::int64_t dilation, const Dim& pad, const Dim& extent, std::int64_t taps) {
+    llvm::Value* before = ir().CreateSub(dim(pad), ir().CreateMul(position, index(stride)));
+    const auto rounded_up = [&](llvm::Value* distance) {
+      llvm::Value* positive = ir().CreateBinaryIntrinsic(llvm::Intrinsic::smax, distance, index(0));
+      return ir().CreateUDiv(ir().CreateAdd(positive, index(dilation - 1)), index(dilation));
+    };
+    llvm::Value* first = clamp(rounded_up(before), index(0), index(taps));
+    llvm::Value* last = clamp(rounded_up(ir().CreateAdd(before, dim(extent))), first, index(taps));
+    return {first, last};
+  }
+
+  void emit_row(llvm::Value* y) {
+    const Taps rows = taps_inside(y, spec_.stride_y, spec_.dilation_y, spec_.pad_y, spec_.input_height, taps_y_);
+    llvm::Value* width = dim(spec_.x.extent);
+    llvm::Value* stride = index(spec_.stride_x);
+    // The first position whose first tap is inside, and the one after the last whose last tap is.
+    llvm::Value* begin = clamp(ir().CreateUDiv(ir().CreateAdd(dim(spec_.pad_x), index(spec_.stride_x - 1)), stride), index(0), width);
+    llvm::Value* room = ir().CreateAdd(ir().CreateSub(dim(spec_.input_width), index((taps_x_ - 1) * spec_.dilation_x + 1)), dim(spec_.pad_x));
+    llvm::Value* fits = ir().CreateAdd(ir().CreateUDiv(ir().CreateBinaryIntrinsic(llvm::Intrinsic::smax, room, index(0)), stride), index(1));
+    llvm::Value* end = clamp(ir().CreateSelect(ir().CreateICmpSLT(room, index(0)), index(0), fits), begin, width);
+
+    const auto border = [&](llvm::Value* x) {
+      const Taps columns = taps_inside(x, spec_.stride_x, spec_.dilation_x, spec_.pad_x, spec_.input_width, taps_x_);
+      emit_tile(y, x, 1, rows, &columns);
+    };
+    emitter_.emit_loop(index(0), begin, 1, "left", border);
+    llvm::Value* rest = ir().CreateURem(ir().CreateSub(end, begin), index(plan_.positions));
+    llvm::Value* even = ir().CreateSub(end, rest);
+    emitter_.emit_loop(begin, even, plan_.positions, "tile", [&](llvm::Value* x) { emit_tile(y, x, plan_.positions, rows, nullptr); });
+    emitter_.emit_loop(even, end, 1, "single", [&](llvm::Value* x) { emit_tile(y, x, 1, rows, nullptr); });
+    emitter_.emit_loop(end, width, 1, "right", border);
+  }
+
+  /// `count` positions from (y, x), all channels. `columns`: the taps of a border position; null where all are inside.
+  void emit_tile(llvm::Value* y, llvm::Value* x, std::int64_t count, const Taps& rows, const Taps* columns) {
+    const std::int64_t channels = spec_.n.extent.value();
+    const std::int64_t even = channels / lanes_ * lanes_;
+    const auto at_channels = [&](llvm::Value* n, llvm::Value* mask) {
+      std::vector<llvm::AllocaInst*> sums = make_sums(count);
+      emitter_.emit_loop(rows.first, rows.last, 1, "tap_row", [&](llvm::Value* r) {
+        llvm::Value* input = input_pointer(y, x, r, n);
+        llvm::Value* weights = at(emitter_.buffer_pointer(spec_.constant_b), ir().CreateAdd(ir().CreateMul(r, index(taps_x_ * padded_channels())), n));
+        if (columns) {
+          emitter_.emit_loop(columns->first, columns->last, 1, "tap", [&](llvm::Value* s) { emit_tap(sums, input, weights, s, mask); });
+        } else {
+          for (std::int64_t s = 0; s < taps_x_; ++s) emit_tap(sums, input, weights, index(s), mask);
+        }
+      });
+      emit_epilogue(sums, y, x, n, mask);
+    };
+    emitter_.emit_loop(index(0), index(even), lanes_, "channels", [&](llvm::Value* n) { at_channels(n, nullptr); });
+    if (even == channels) return;
+    std::vector<llvm::Constant*> live;
+    for (std::int64_t i = 0; i < lanes_; ++i) live.push_back(ir().getInt1(i < channels - even));
+    at_channels(index(even), llvm::ConstantVector::get(live));
+  }
+
+  std::int64_t padded_channels() const { return ceil_div(spec_.n.extent.value(), kPanelColumns) * kPanelColumns; }
+
+  std::vector<llvm::AllocaInst*> make_sums(std::int64_t count) {
+    llvm::BasicBlock& entry = emitter_.function()->getEntryBlock();
+    llvm::IRBuilder<> at_entry(&entry, entry.begin());
+    std::vector<llvm::AllocaInst*> sums;
+    for (std::int64_t i = 0; i < count; ++i) {
+      sums.push_back(at_entry.CreateAlloca(vector_));
+      ir().CreateStore(llvm::Constant::getNullValue(vector_), sums.back());
+    }
+    return sums;
+  }
+
+  /// The input of the first position of a tile under tap (r, 0); with columns outside, an address that only inner taps are read from.
+  llvm::Value* input_pointer(llvm::Value* y, llvm::Value* x, llvm::Value* r, llvm::Value* n) {
+    llvm::Value* row = ir().CreateSub(ir().CreateAdd(ir().CreateMul(y, index(spec_.stride_y)), ir().CreateMul(r, index(spec_.dilation_y))), dim(spec_.pad_y));
+    emitter_.bind(spec_.a_y, row);
+    emitter_.bind(spec_.a_x, ir().CreateSub(ir().CreateMul(x, index(spec_.stride_x)), dim(spec_.pad_x)));
+    emitter_.bind(spec_.n.var, n);
+    // No inbounds: left of the first column the address itself lies outside.
+    return ir().CreateGEP(element_, emitter_.buffer_pointer(spec_.a->buffer), emitter_.scalar(spec_.a->args[0]));
+  }
+
+  void emit_tap(const std::vector<llvm::AllocaInst*>& sums, llvm::Value* input, llvm::Value* weights, llvm::Value* s, llvm::Value* mask) {
+    const llvm::Align align(static_cast<std::uint64_t>(bytes_));
+    llvm::Value* weight = ir().CreateAlignedLoad(vector_, at(weights, ir().CreateMul(s, index(padded_channels()))), align);
+    llvm::Value* tap = ir().CreateGEP(element_, input, ir().CreateMul(s, index(spec_.dilation_x * plan_.pixel_stride)));
+    for (std::size_t i = 0; i < sums.size(); ++i) {
+      llvm::Value* pointer = ir().CreateGEP(element_, tap, index(static_cast<std::int64_t>(i) * spec_.stride_x * plan_.pixel_stride));
+      llvm::Value* value = mask ? static_cast<llvm::Value*>(ir().CreateMaskedLoad(vector_, pointer, align, mask, llvm::Constant::getNullValue(vector_)))
+                                : ir().CreateAlignedLoad(vector_, pointer, align);
+      ir().CreateStore(ir().CreateIntrinsic(llvm::Intrinsic::fmuladd, {vector_}, {value, weight, ir().CreateLoad(vector_, sums[i])}), sums[i]);
+    }
+  }
+
+  void emit_epilogue(const std::vector<llvm::AllocaInst*>& sums, llvm::Value* y, llvm::Value* x, llvm::Value* n, llvm::Value* mask) {
+    const Lanes lanes{spec_.n.var, static_cast<int>(lanes_), mask};
+    for (std::size_t i = 0; i < sums.size(); ++i) {
+      emitter_.bind(spec_.y.var, y);
+      emitter_.bind(spec_.x.var, ir().CreateAdd(x, index(static_cast<std::int64_t>(i))));
+      emitter_.bind(spec_.n.var, n);
+      emitter_.bind(spec_.accumulator, ir().CreateLoad(vector_, sums[i]));
+      emitter_.store(static_cast<int>(spec_.buffers.size()) - 1, spec_.offset, emitter_.vector(spec_.result, lanes), lanes);
+    }
+  }
+
+  const Contraction& spec_;
+  const DepthwisePlan& plan_;
+  FunctionEmitter emitter_;
+  const std::int64_t taps_y_, taps_x_;
+  llvm::Type* element_ = nullptr;
+  llvm::VectorType* vector_ = nullptr;
+  std::int64_t lanes_ = 0, bytes_ = 0;
+};
+
+}  // namespace
+
+std::optional<DepthwisePlan> plan_depthwise(const Contraction& spec, int vector_registers) {
+  if (spec.compute != DType::f32 && spec.compute != DType::f64) return std::nullopt;
+  if (spec.a->kind != kernel::ExprKind::load || spec.a->dtype != spec.compute || spec.constant_b < 0) return std::nullopt;
+  if (!spec.r.extent.is_constant() || !spec.s.extent.is_constant() || !spec.n.extent.is_constant()) return std::nullopt;
+  const kernel::Expr& offset = spec.a->args[0];
+  const auto n = kernel::linear_in(offset, spec.n.var), x = kernel::linear_in(offset, spec.a_x), y = kernel::linear_in(offset, spec.a_y);
+  if (!n || !x || !y || kernel::constant_value(n->stride) != 1) return std::nullopt;
+  const auto pixel_stride = kernel::constant_value(x->stride);
+  if (!pixel_stride) return std::nullopt;
+  DepthwisePlan plan;
+  plan.pixel_stride = *pixel_stride;
+  plan.positions = vector_registers >= 32 ? 8 : 6;
+  if (const auto rows = spec.y.extent.constant()) plan.row_tasks = std::clamp<std::int64_t>(*rows, 1, kMostRowTasks);
+  plan.tasks = spec.batch[0].extent * (plan.row_tasks ? Dim(plan.row_tasks) : spec.y.extent);
+  return plan;
+}
+
+void emit_depthwise(llvm::Module& module, const Contraction& spec, const DepthwisePlan& plan, const EmitOptions& options) {
+  Contraction packed = spec;
+  packed.buffers[spec.constant_b].elements = spec.r.extent * spec.s.extent * Dim::ceildiv(spec.n.extent, kPanelColumns) * kPanelColumns;
+  DepthwiseEmitter(module, packed, plan, options).emit();
+}
+
+}  // namespace intaglio::cpu
