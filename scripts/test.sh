@@ -1,0 +1,10 @@
+#!/usr/bin/env bash
+# Sets up, builds, and runs all tests: ctest for the C++ ones, pytest for those that talk to ONNX Runtime.
+set -euo pipefail
+source "$(dirname "$0")/common.sh"
+"$root/scripts/build.sh" release
+step "running the C++ tests"
+"$tools_venv/bin/ctest" --test-dir "$root/build/release" -j "$jobs" --output-on-failure --no-tests=error
+step "running the model tests"
+python=$("$root/scripts/python_env.sh")
+"$python" -m pytest -q "$root/tests/models"

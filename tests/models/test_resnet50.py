@@ -1,0 +1,70 @@
+"""The trained ResNet-50, end to end through the command line, against ONNX Runtime and against labels."""
+import os
+import pathlib
+import subprocess
+import sys
+
+import numpy as np
+import onnxruntime
+import pytest
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+INTAGLIO = os.environ.get("INTAGLIO", str(ROOT / "build/release/bin/intaglio"))
+MODEL = ROOT / "models/resnet50-cifar10.onnx"
+sys.path.insert(0, str(ROOT / "scripts"))
+import prepare_images  # noqa: E402
+
+
+def compile_model(folder, cpu):
+    artifact = folder / f"resnet50-{cpu}.tar"
+    subprocess.run([INTAGLIO, "compile", MODEL, "--cpu", cpu, "-o", artifact, "--progress", "none"], check=True)
+    return artifact
+
+
+def run(artifact, folder, images):
+    np.save(folder / "in.npy", images)
+    subprocess.run([INTAGLIO, "run", artifact, "--input", folder / "in.npy", "--output", folder / "out.npz"], check=True)
+    return np.load(folder / "out.npz")["logits"]
+
+
+@pytest.fixture(scope="module")
+def session():
+    options = onnxruntime.SessionOptions()
+    # The weights are stored as int8: without this each run dequantizes them anew.
+    options.add_session_config_entry("session.disable_quant_qdq", "1")
+    return onnxruntime.InferenceSession(str(MODEL), options, providers=["CPUExecutionProvider"])
+
+
+@pytest.fixture(scope="module")
+def data():
+    archive = np.load(ROOT / "models/cifar10-1000.npz")
+    return archive["test_images"], archive["test_labels"]
+
+
+@pytest.mark.parametrize("cpu, count", [("native", 1000), ("x86-64-v3", 100)])
+def test_accuracy_and_logits_equal_onnxruntime(cpu, count, session, data, tmp_path):
+    artifact = compile_model(tmp_path, cpu)
+    images, labels = data
+    ours, theirs = [], []
+    for first in range(0, count, 25):
+        batch = prepare_images.preprocess(images[first : first + 25])
+        ours.append(run(artifact, tmp_path, batch))
+        theirs.append(session.run(None, {"image": batch})[0])
+    ours, theirs = np.concatenate(ours), np.concatenate(theirs)
+    assert np.abs(ours - theirs).max() < 1e-3
+    assert (ours.argmax(1) == labels[:count]).sum() == (theirs.argmax(1) == labels[:count]).sum()
+    if count == 1000:
+        assert (ours.argmax(1) == labels).mean() == pytest.approx(0.904)
+
+
+def test_one_artifact_serves_every_batch(session, data, tmp_path):
+    artifact = compile_model(tmp_path, "native")
+    images = prepare_images.preprocess(data[0][:32])
+    for batch in (1, 4, 32):
+        expected = session.run(None, {"image": images[:batch]})[0]
+        assert np.abs(run(artifact, tmp_path, images[:batch]) - expected).max() < 1e-3
+
+
+def test_equal_compiles_give_equal_bytes(tmp_path):
+    (tmp_path / "again").mkdir()
+    assert compile_model(tmp_path, "x86-64-v3").read_bytes() == compile_model(tmp_path / "again", "x86-64-v3").read_bytes()
