@@ -3,6 +3,7 @@
 #include <llvm/IR/LLVMContext.h>
 #include <llvm/IR/Module.h>
 #include <llvm/Support/raw_ostream.h>
+#define XXH_INLINE_ALL
 #include <xxhash.h>
 
 #include <fmt/ranges.h>

@@ -2,6 +2,7 @@
 
 #include "codegen/plan.h"
 
+#define XXH_INLINE_ALL
 #include <xxhash.h>
 
 #include <cstring>

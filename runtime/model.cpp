@@ -2,6 +2,7 @@
 
 #include "runtime/model.h"
 
+#define XXH_INLINE_ALL
 #include <xxhash.h>
 
 #include <nlohmann/json.hpp>

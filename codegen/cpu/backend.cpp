@@ -2,6 +2,7 @@
 
 #include "codegen/cpu/backend.h"
 
+#define XXH_INLINE_ALL
 #include <xxhash.h>
 
 #include "codegen/cpu/dense.h"

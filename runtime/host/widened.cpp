@@ -1,6 +1,8 @@
 // Widening and narrowing of whole tensors.
 #include "runtime/host/widened.h"
 
+#include <algorithm>
+
 #include "support/elements.h"
 
 namespace intaglio::host {
@@ -23,6 +25,10 @@ std::vector<std::int64_t> integers(const Tensor& tensor) {
 
 Tensor narrowed(DType dtype, const Extents& shape, const std::vector<double>& values) {
   Tensor tensor(dtype, shape);
+  if (dtype == DType::f32) {
+    std::transform(values.begin(), values.end(), tensor.mutable_span<float>().begin(), [](double v) { return static_cast<float>(v); });
+    return tensor;
+  }
   for (std::int64_t i = 0; i < tensor.elements(); ++i) set_real(tensor, i, values[i]);
   return tensor;
 }

@@ -2,6 +2,7 @@
 
 #include "driver/compile.h"
 
+#define XXH_INLINE_ALL
 #include <xxhash.h>
 
 #include <filesystem>
