@@ -14,6 +14,9 @@ constexpr int kSpins = 4000;
 /// Chunks for each thread: few enough to be cheap to take, enough to even out.
 constexpr std::int64_t kChunksPerThread = 4;
 
+/// The bit of the gate that lets workers in.
+constexpr std::uint32_t kOpen = 1u << 31;
+
 }  // namespace
 
 struct ThreadPool::Worker {
@@ -56,9 +59,19 @@ void ThreadPool::work(Worker& worker) {
     worker.ticket.wait(seen, std::memory_order_acquire);
     seen = worker.ticket.load(std::memory_order_acquire);
     if (stopping_) return;
-    take_chunks(worker.number);
-    working_.fetch_sub(1, std::memory_order_release);
+    help(worker);
   }
+}
+
+/// Enters the job that is open now, which may be a later one than this worker was woken for, or none.
+void ThreadPool::help(const Worker& worker) {
+  std::uint32_t gate = gate_.load(std::memory_order_relaxed);
+  do {
+    if (!(gate & kOpen)) return;
+  } while (!gate_.compare_exchange_weak(gate, gate + 1, std::memory_order_acquire, std::memory_order_relaxed));
+  // Scratch is there for as many workers as the job asked for.
+  if (worker.number <= helpers_) take_chunks(worker.number);
+  gate_.fetch_sub(1, std::memory_order_release);
 }
 
 void ThreadPool::take_chunks(std::int32_t worker) {
@@ -83,13 +96,21 @@ std::int32_t ThreadPool::run(Job job, std::int64_t tasks, int threads, int* used
   chunk_ = std::max<std::int64_t>(1, tasks / ((helpers + 1) * kChunksPerThread));
   next_.store(0, std::memory_order_relaxed);
   failure_.store(0, std::memory_order_relaxed);
-  working_.store(helpers, std::memory_order_relaxed);
+  helpers_ = helpers;
+  gate_.store(kOpen, std::memory_order_release);
   for (int i = 0; i < helpers; ++i) {
     workers_[static_cast<std::size_t>(i)]->ticket.fetch_add(1, std::memory_order_release);
     workers_[static_cast<std::size_t>(i)]->ticket.notify_one();
   }
   take_chunks(0);
-  while (working_.load(std::memory_order_acquire) != 0) _mm_pause();
+  gate_.fetch_and(~kOpen, std::memory_order_acquire);
+  for (int i = 0; gate_.load(std::memory_order_acquire) != 0; ++i) {
+    if (i < kSpins) {
+      _mm_pause();
+    } else {
+      std::this_thread::yield();
+    }
+  }
   return failure_.load(std::memory_order_relaxed);
 }
 

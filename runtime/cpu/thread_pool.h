@@ -34,6 +34,7 @@ class ThreadPool {
   ThreadPool() = default;
   void work(Worker& worker);
   void take_chunks(std::int32_t worker);
+  void help(const Worker& worker);
 
   std::mutex busy_;    ///< held while a job runs
   std::mutex grow_;
@@ -45,8 +46,10 @@ class ThreadPool {
   Job job_;
   std::int64_t tasks_ = 0;
   std::int64_t chunk_ = 1;
+  int helpers_ = 0;
   alignas(64) std::atomic<std::int64_t> next_{0};
-  alignas(64) std::atomic<int> working_{0};
+  /// Whether the job may still be entered, and how many workers are in it. The caller waits for those alone: a worker that the system has not scheduled holds nobody up.
+  alignas(64) std::atomic<std::uint32_t> gate_{0};
   alignas(64) std::atomic<std::int32_t> failure_{0};
 };
 
