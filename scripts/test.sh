@@ -5,6 +5,6 @@ source "$(dirname "$0")/common.sh"
 "$root/scripts/build.sh" release
 step "running the C++ tests"
 "$tools_venv/bin/ctest" --test-dir "$root/build/release" -j "$jobs" --output-on-failure --no-tests=error
-step "running the model tests"
+step "running the tests that use Python"
 python=$("$root/scripts/python_env.sh")
-"$python" -m pytest -q "$root/tests/models"
+"$python" -m pytest -q "$root/tests/models" "$root/tests/structure"

@@ -51,10 +51,7 @@ void add_compile(CLI::App& app) {
   command->add_option("--target", flags->target, "what to generate code for")->check(CLI::IsMember({"cpu"}))->capture_default_str()->group("Target");
   command->add_option("--cpu", options.codegen.cpu, "native, a level such as x86-64-v3, or a CPU's name")->capture_default_str()->group("Target");
   command->add_option("--shapes", flags->shapes, "replaces symbolic input dimensions: in:1x3x224x224 or in[1,3,224,224], joined by commas")->group("Model");
-  for (int level = 0; level <= 2; ++level) {
-    static constexpr const char* kDocs[] = {"no fusion, plain loops", "fusion and layouts", "everything (default)"};
-    command->add_flag_callback(fmt::format("-{},--O{}", level, level), [flags, level] { flags->options.codegen.optimization_level = level; }, kDocs[level])->group("Optimization");
-  }
+  command->add_option("-O", options.codegen.optimization_level, "-O0: no fusion, plain loops; -O1: fusion and layouts; -O2: everything")->check(CLI::Range(0, 2))->capture_default_str()->group("Optimization");
   command->add_option("--disable-pass", flags->disabled_passes, "leaves a pass out")->group("Optimization");
   command->add_option("--disable-tactic", flags->disabled_tactics, "leaves a tactic out: tiled, depthwise")->check(CLI::IsMember({"tiled", "depthwise"}))->group("Optimization");
   command->add_option("--emit", flags->emit, "prints a stage")->check(CLI::IsMember({"graph", "optimized", "kernels", "llvm", "asm"}))->group("Debugging");

@@ -1,0 +1,107 @@
+"""Rules about the tree and the built libraries that no compiler checks."""
+import os
+import pathlib
+import re
+import shutil
+import subprocess
+
+import pytest
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+BUILD = pathlib.Path(os.environ.get("INTAGLIO_BUILD", ROOT / "build/release"))
+
+# folder: folders that its files may include, besides itself (docs/architecture.md)
+ALLOWED = {
+    "include/intaglio": set(),
+    "src/support": {"include/intaglio"},
+    "runtime/host": {"include/intaglio", "src/support"},
+    "ir": {"include/intaglio", "src/support", "runtime/host"},
+    "frontend": {"include/intaglio", "src/support", "ir"},
+    "passes": {"include/intaglio", "src/support", "ir"},
+    "codegen": {"include/intaglio", "src/support", "ir"},
+    "runtime": {"include/intaglio", "src/support"},
+    "src/driver": {"include/intaglio", "src/support", "ir", "frontend", "passes", "codegen"},
+    "tools": {"include/intaglio", "src/support", "src/driver", "ir", "frontend", "passes"},
+}
+
+
+def folder_of(path):
+    """The longest folder of the table that holds a path relative to the root."""
+    fitting = [folder for folder in ALLOWED if path.startswith(folder + "/")]
+    return max(fitting, key=len, default=None)
+
+
+def resolve(include):
+    for base in ("", "include/", "src/"):
+        if (ROOT / (base + include)).exists():
+            return base + include
+    return None  # a library's, or generated
+
+
+def test_includes_follow_the_data():
+    seen, wrong = 0, []
+    for folder in {name.split("/")[0] for name in ALLOWED}:
+        for path in [*(ROOT / folder).rglob("*.h"), *(ROOT / folder).rglob("*.hpp"), *(ROOT / folder).rglob("*.cpp")]:
+            name = str(path.relative_to(ROOT))
+            here = folder_of(name)
+            for include in re.findall(r'^#include "(.+)"', path.read_text(), re.MULTILINE):
+                target = resolve(include)
+                there = folder_of(target) if target else None
+                if there is None:
+                    continue
+                seen += 1
+                if there != here and there not in ALLOWED[here]:
+                    wrong.append(f"{name} includes {target}")
+    assert seen > 100
+    assert not wrong
+
+
+def test_runtime_is_small_and_needs_no_compiler(tmp_path):
+    library = BUILD / "lib/libintaglio_runtime.so"
+    stripped = tmp_path / "runtime.so"
+    shutil.copy(library, stripped)
+    subprocess.run(["strip", stripped], check=True)
+    assert stripped.stat().st_size < 3 << 20
+    needed = subprocess.run(["ldd", library], check=True, capture_output=True, text=True).stdout
+    assert "libc.so" in needed
+    assert not re.search("LLVM|protobuf|archive", needed)
+
+
+BAD_INPUTS = [
+    (["compile", "{tmp}/missing.onnx", "-o", "{tmp}/out.tar"], 4, "cannot open the model"),
+    (["compile", "{tmp}/text.onnx", "-o", "{tmp}/out.tar"], 3, "error: "),
+    (["compile", "{model}", "-o", "{tmp}/no/such/folder/out.tar", "-O0"], 4, "cannot be written"),
+    (["compile", "{model}", "--no-such-flag", "-o", "{tmp}/out.tar"], 2, "no-such-flag"),
+    (["compile", "{model}", "--cpu", "pentium-pro-max", "-o", "{tmp}/out.tar"], 2, "no CPU"),
+    (["compile", "{model}", "--shapes", "wrong:1x3x224x224", "-o", "{tmp}/out.tar"], 3, "'wrong'"),
+    (["run", "{tmp}/missing.tar"], 4, "cannot be opened"),
+    (["run", "{tmp}/text.onnx"], 3, "no Intaglio artifact"),
+    (["opt", "{tmp}/text.onnx", "--passes=no_such_pass"], 2, "no_such_pass"),
+]
+
+
+@pytest.mark.parametrize("arguments, code, message", BAD_INPUTS, ids=lambda value: str(value)[:40])
+def test_bad_input_gets_a_sentence_and_leaves_nothing_behind(arguments, code, message, tmp_path):
+    (tmp_path / "text.onnx").write_text("this is neither a model nor an artifact\n" * 50)
+    before = sorted(tmp_path.iterdir())
+    values = {"tmp": tmp_path, "model": ROOT / "models/resnet50-cifar10.onnx"}
+    done = subprocess.run([BUILD / "bin/intaglio", *(argument.format(**values) for argument in arguments)], capture_output=True, text=True)
+    assert done.returncode == code, done.stderr
+    assert message in done.stderr
+    assert sorted(tmp_path.iterdir()) == before
+
+
+def test_truncated_models_and_artifacts_are_refused(tmp_path):
+    intaglio = BUILD / "bin/intaglio"
+    model = (ROOT / "models/resnet50-cifar10.onnx").read_bytes()
+    artifact = tmp_path / "model.tar"
+    subprocess.run([intaglio, "compile", ROOT / "models/resnet50-cifar10.onnx", "-o", artifact, "--progress", "none"], check=True)
+    whole = artifact.read_bytes()
+    cut = tmp_path / "cut"
+    for content, command in ((model, ["compile", cut, "-o", tmp_path / "out.tar"]), (whole, ["run", cut])):
+        for share in (0, 0.001, 0.5, 0.99):
+            cut.write_bytes(content[: int(len(content) * share)])
+            done = subprocess.run([intaglio, *command], capture_output=True, text=True)
+            assert done.returncode == 3, (command, share, done.stderr)
+            assert done.stderr.startswith(("error: ", "importing")), done.stderr
+    assert not (tmp_path / "out.tar").exists()
