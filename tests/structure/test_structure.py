@@ -105,3 +105,25 @@ def test_truncated_models_and_artifacts_are_refused(tmp_path):
             assert done.returncode == 3, (command, share, done.stderr)
             assert done.stderr.startswith(("error: ", "importing")), done.stderr
     assert not (tmp_path / "out.tar").exists()
+
+
+@pytest.mark.parametrize("cpu", ["x86-64-v3", "x86-64-v4"])
+def test_inner_loops_of_microkernels_do_not_spill(cpu):
+    command = [BUILD / "bin/intaglio", "compile", ROOT / "models/resnet50-cifar10.onnx", "--cpu", cpu, "--emit", "asm"]
+    lines = subprocess.run(command, check=True, capture_output=True, text=True).stdout.splitlines()
+    begin, hot = {}, 0
+    for number, line in enumerate(lines):
+        if label := re.match(r"(\.LBB\d+_\d+):", line):
+            begin[label.group(1)] = number
+        jump = re.match(r"\s+j\w+\s+(\.LBB\d+_\d+)", line)
+        if not jump or jump.group(1) not in begin:
+            continue
+        body = lines[begin[jump.group(1)] + 1 : number]
+        innermost = not any(re.match(r"\.LBB", inside) for inside in body)
+        if not innermost or sum("vfmadd" in inside for inside in body) < 8:
+            continue
+        hot += 1
+        # A vector that goes to or comes from the stack.
+        spills = [inside for inside in body if re.search(r"[xyz]mm\d", inside) and "(%rsp)" in inside]
+        assert not spills, spills
+    assert hot >= 20
