@@ -34,6 +34,8 @@ class Context {
   /// The shape of an output under the shapes that are bound.
   const std::vector<std::int64_t>& output_shape(int index) const;
   void run(intaglio_tensor* outputs, int count, bool profile);
+  /// Runs one step again on what the last run left in memory, for microbenchmarks.
+  void repeat_step(std::uint32_t step) { run_step(step); }
   const std::vector<intaglio_step_time>& times() const { return times_; }
   std::int64_t bytes() const;
 
@@ -60,6 +62,7 @@ class Context {
   void prepare_steps();
   void stage_inputs(bool profile);
   void place_outputs(intaglio_tensor* outputs, int count);
+  int run_step(std::uint32_t step);
   void run_steps(bool profile);
   void deliver_outputs(intaglio_tensor* outputs, bool profile);
   [[noreturn]] void fail_step(std::uint32_t step) const;

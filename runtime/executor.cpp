@@ -121,35 +121,39 @@ void Context::run(intaglio_tensor* outputs, int count, bool profile) {
   deliver_outputs(outputs, profile);
 }
 
-void Context::run_steps(bool profile) {
-  const plan::Plan& plan = model_->plan();
-  ThreadPool& pool = ThreadPool::instance();
+/// Runs a step whose buffers have their places; the number of threads that took part.
+int Context::run_step(std::uint32_t i) {
+  const plan::Step& from = *model_->plan().steps()->Get(i);
+  Step& step = steps_[i];
+  if (from.kind() == plan::StepKind::copy) {
+    std::memcpy(step.pointers[1], step.pointers[0], static_cast<std::size_t>(buffer_bytes_[from.buffers()->Get(1)]));
+    return 1;
+  }
+  if (step.tasks <= 0) return 1;
   struct Call {
     IntaglioKernel kernel;
     const IntaglioKernelArgs* args;
-  };
+  } call{model_->kernels()[from.kernel()], &step.args};
+  const ThreadPool::Job job{[](void* context, std::int64_t begin, std::int64_t end, std::int32_t worker) {
+                              const Call& c = *static_cast<const Call*>(context);
+                              return c.kernel(c.args, begin, end, worker);
+                            },
+                            &call};
+  int threads = 1;
+  if (ThreadPool::instance().run(job, step.tasks, step.nanoseconds < kWorthSharing ? 1 : threads_, &threads) != INTAGLIO_KERNEL_OK) fail_step(i);
+  return threads;
+}
+
+void Context::run_steps(bool profile) {
+  const plan::Plan& plan = model_->plan();
   for (std::uint32_t i = 0; i < plan.steps()->size(); ++i) {
     const plan::Step& from = *plan.steps()->Get(i);
-    Step& step = steps_[i];
-    for (std::uint32_t b = 0; b < from.buffers()->size(); ++b) step.pointers[b] = pointers_[from.buffers()->Get(b)];
+    for (std::uint32_t b = 0; b < from.buffers()->size(); ++b) steps_[i].pointers[b] = pointers_[from.buffers()->Get(b)];
     const double began = profile ? now_us() : 0;
-    int threads = 1;
-    if (from.kind() == plan::StepKind::copy) {
-      std::memcpy(step.pointers[1], step.pointers[0], static_cast<std::size_t>(buffer_bytes_[from.buffers()->Get(1)]));
-    } else if (step.tasks > 0) {
-      Call call{model_->kernels()[from.kernel()], &step.args};
-      const ThreadPool::Job job{[](void* context, std::int64_t begin, std::int64_t end, std::int32_t worker) {
-                                  const Call& c = *static_cast<const Call*>(context);
-                                  return c.kernel(c.args, begin, end, worker);
-                                },
-                                &call};
-      const int wanted = step.nanoseconds < kWorthSharing ? 1 : threads_;
-      if (pool.run(job, step.tasks, wanted, &threads) != INTAGLIO_KERNEL_OK) fail_step(i);
-    }
-    if (profile) {
-      const char* name = from.kind() == plan::StepKind::copy ? "copy" : plan.kernels()->Get(from.kernel())->c_str();
-      times_.push_back({i, from.layer(), name, began - run_began_us_, now_us() - began, step.tasks, threads});
-    }
+    const int threads = run_step(i);
+    if (!profile) continue;
+    const char* name = from.kind() == plan::StepKind::copy ? "copy" : plan.kernels()->Get(from.kernel())->c_str();
+    times_.push_back({i, from.layer(), name, began - run_began_us_, now_us() - began, steps_[i].tasks, threads});
   }
 }
 

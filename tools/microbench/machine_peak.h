@@ -1,0 +1,12 @@
+// What this machine can do at most: the rulers that kernels are held against.
+#pragma once
+
+namespace intaglio {
+
+/// Billions of fp32 operations a second that `threads` threads reach together with independent fused multiply-adds in registers.
+double peak_gflops(int threads);
+
+/// GB/s at which `threads` threads together read memory that they read before, `bytes` each.
+double read_bandwidth(int threads, long bytes);
+
+}  // namespace intaglio
