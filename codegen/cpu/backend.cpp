@@ -55,8 +55,7 @@ KernelPlan plan_kernel(const Node& kernel_node, const CpuTarget& target, const C
   const std::string kind(root->op_name());
   KernelPlan plan;
   std::optional<Contraction> spec;
-  // Plain loops at -O0, and in checked mode, where every single access is looked at.
-  if (options.optimization_level > 0 && !options.checked && !options.disabled_tactics.contains("tiled")) spec = describe_contraction(kernel_node);
+  if (options.optimization_level > 0 && !options.disabled_tactics.contains("tiled")) spec = describe_contraction(kernel_node);
   const TileTraits traits{target.vector_bytes, target.vector_registers, target.l2_bytes};
   if (spec && spec->kind == Contraction::Kind::dense) {
     if (const auto dense = plan_dense(*spec, traits)) {

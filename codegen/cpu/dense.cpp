@@ -139,10 +139,12 @@ void DenseEmitter::bind_task() {
   for (std::size_t i = spec_.batch.size(); i-- > 0;) emitter_.bind(spec_.batch[i].var, take(dim(spec_.batch[i].extent)));
 
   if (plan_.scratch_bytes != Dim(0)) {
-    slab_ = emitter_.scratch_pointer();
-    packed_ = at(slab_, dim(plan_.slab_elements));
-    partial_ = at(packed_, dim(plan_.packed_elements));
+    slab_ = {emitter_.scratch_pointer(), dim(plan_.slab_elements), -1};
+    packed_ = {at(slab_.base, slab_.elements), dim(plan_.packed_elements), -2};
+    partial_ = {at(packed_.base, packed_.elements), dim(plan_.partial_elements), -3};
   }
+  a_ = tiling_.slab ? slab_ : emitter_.buffer_span(spec_.a->buffer);
+  b_ = spec_.constant_b < 0 ? packed_ : emitter_.buffer_span(spec_.constant_b);
   if (tiling_.slab) {
     pixel_stride_ = tiling_.slab_pitch;
     row_stride_ = index(plan_.slab_width * tiling_.slab_pitch);

@@ -86,7 +86,8 @@ class DenseEmitter {
 
   Range y_, x_;
   llvm::Value *first_column_tile_ = nullptr, *last_column_tile_ = nullptr;
-  llvm::Value *slab_ = nullptr, *packed_ = nullptr, *partial_ = nullptr;
+  Span a_, b_;                    ///< what the tiles read: memory, or what was prepared of it in scratch
+  Span slab_, packed_, partial_;  ///< parts of scratch
   llvm::Value *row_stride_ = nullptr;  ///< elements from one input row to the next, in place or in the slab
   std::int64_t pixel_stride_ = 0;      ///< elements from one input position to the next
   std::vector<llvm::AllocaInst*> sums_;

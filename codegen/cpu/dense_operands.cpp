@@ -18,7 +18,7 @@ void DenseEmitter::fill_slab(const Depth& depth) {
   llvm::Value* pitch = index(pixel_stride_);
 
   emitter_.emit_loop(index(0), rows, 1, "slab_row", [&](llvm::Value* row) {
-    llvm::Value* destination = at(slab_, ir().CreateMul(row, row_stride_));
+    llvm::Value* destination = at(slab_.base, ir().CreateMul(row, row_stride_));
     llvm::Value* input_row = ir().CreateAdd(first_row, row);
     emitter_.bind(spec_.a_y, input_row);
     if (!spec_.padded) return fill_slab_pixels(destination, first_column, index(0), columns, depth);
@@ -57,7 +57,7 @@ void DenseEmitter::fill_slab_pixels(llvm::Value* destination, llvm::Value* first
       // A few channels, as in an image: lanes would mostly be empty.
       for (std::int64_t c = 0; c < *channels; ++c) {
         emitter_.bind(spec_.c.var, index(c));
-        ir().CreateAlignedStore(emitter_.scalar(spec_.a), at(pixel, index(c)), llvm::Align(static_cast<std::uint64_t>(element_bytes_)));
+        emitter_.store(slab_, at(pixel, index(c)), emitter_.scalar(spec_.a), element_bytes_);
       }
       return;
     }
@@ -72,24 +72,13 @@ void DenseEmitter::copy_run(llvm::Value* destination, llvm::Value* count, const 
   for_each_vector(count, [&](llvm::Value* position, llvm::Value* mask) {
     emitter_.bind(var, position);
     llvm::Value* loaded = emitter_.vector(value, {var, static_cast<int>(lanes_), mask});
-    const llvm::Align align(static_cast<std::uint64_t>(element_bytes_));
-    if (mask) {
-      ir().CreateMaskedStore(loaded, at(destination, position), align, mask);
-    } else {
-      ir().CreateAlignedStore(loaded, at(destination, position), align);
-    }
+    emitter_.store(slab_, at(destination, position), loaded, element_bytes_, mask);
   });
 }
 
 void DenseEmitter::fill_zeros(llvm::Value* destination, llvm::Value* count) {
   for_each_vector(count, [&](llvm::Value* position, llvm::Value* mask) {
-    llvm::Value* zero = llvm::Constant::getNullValue(vector_);
-    const llvm::Align align(static_cast<std::uint64_t>(element_bytes_));
-    if (mask) {
-      ir().CreateMaskedStore(zero, at(destination, position), align, mask);
-    } else {
-      ir().CreateAlignedStore(zero, at(destination, position), align);
-    }
+    emitter_.store(slab_, at(destination, position), llvm::Constant::getNullValue(vector_), element_bytes_, mask);
   });
 }
 
@@ -109,7 +98,7 @@ void DenseEmitter::pack_panels() {
   const bool masked = !columns || *columns % kPanelColumns != 0 || *columns / kPanelColumns % tiling_.panels != 0;
 
   emitter_.emit_loop(index(0), count, 1, "panel", [&](llvm::Value* panel) {
-    llvm::Value* destination = at(packed_, ir().CreateMul(ir().CreateMul(panel, sum_extent), index(kPanelColumns)));
+    llvm::Value* destination = at(packed_.base, ir().CreateMul(ir().CreateMul(panel, sum_extent), index(kPanelColumns)));
     llvm::Value* panel_column = ir().CreateMul(ir().CreateAdd(first, panel), index(kPanelColumns));
     for (std::int64_t v = 0; v < vectors_per_panel(); ++v) {
       llvm::Value* n = ir().CreateAdd(panel_column, index(v * lanes_));
@@ -119,7 +108,7 @@ void DenseEmitter::pack_panels() {
         llvm::Value* row = emitter_.vector(spec_.b, {spec_.n.var, static_cast<int>(lanes_), mask});
         if (mask) row = ir().CreateSelect(mask, row, llvm::Constant::getNullValue(vector_));
         llvm::Value* pointer = at(destination, ir().CreateAdd(ir().CreateMul(k, index(kPanelColumns)), index(v * lanes_)));
-        ir().CreateAlignedStore(row, pointer, llvm::Align(static_cast<std::uint64_t>(lanes_ * element_bytes_)));
+        emitter_.store(packed_, pointer, row, lanes_ * element_bytes_);
       };
       emitter_.emit_loop(index(0), dim(spec_.r.extent), 1, "r", [&](llvm::Value* r) {
         emitter_.emit_loop(index(0), dim(spec_.s.extent), 1, "s", [&](llvm::Value* s) {

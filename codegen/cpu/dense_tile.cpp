@@ -42,29 +42,25 @@ llvm::Value* DenseEmitter::operand_pointer(const Tile& tile, const Depth& depth)
   if (tiling_.slab) {
     llvm::Value* y = ir().CreateMul(ir().CreateSub(tile.y, y_.begin), index(spec_.stride_y));
     llvm::Value* x = ir().CreateMul(ir().CreateSub(tile.x, x_.begin), index(spec_.stride_x * pixel_stride_));
-    return at(slab_, ir().CreateAdd(ir().CreateMul(y, row_stride_), x));
+    return at(slab_.base, ir().CreateAdd(ir().CreateMul(y, row_stride_), x));
   }
   emitter_.bind(spec_.a_y, ir().CreateMul(tile.y, index(spec_.stride_y)));
   emitter_.bind(spec_.a_x, ir().CreateMul(tile.x, index(spec_.stride_x)));
   emitter_.bind(spec_.c.var, depth.begin);
-  return at(emitter_.buffer_pointer(spec_.a->buffer), emitter_.scalar(spec_.a->args[0]));
+  return at(a_.base, emitter_.scalar(spec_.a->args[0]));
 }
 
 /// Where the first panel of the tile begins, at the first tap and the first channel of the block.
 llvm::Value* DenseEmitter::panels_pointer(const Tile& tile, const Depth& depth) {
   llvm::Value* panel = ir().CreateUDiv(tile.n, index(kPanelColumns));
-  llvm::Value* base = packed_;
-  if (spec_.constant_b >= 0) {
-    base = emitter_.buffer_pointer(spec_.constant_b);
-    if (spec_.group_axis >= 0) {
-      llvm::Value* group = emitter_.scalar(kernel::var(spec_.batch[spec_.group_axis].var));
-      panel = ir().CreateAdd(panel, ir().CreateMul(group, dim(panel_count(spec_.n.extent))));
-    }
-  } else {
+  if (spec_.constant_b < 0) {
     panel = ir().CreateSub(panel, ir().CreateMul(first_column_tile_, index(tiling_.panels)));
+  } else if (spec_.group_axis >= 0) {
+    llvm::Value* group = emitter_.scalar(kernel::var(spec_.batch[spec_.group_axis].var));
+    panel = ir().CreateAdd(panel, ir().CreateMul(group, dim(panel_count(spec_.n.extent))));
   }
   llvm::Value* step = ir().CreateAdd(ir().CreateMul(panel, dim(spec_.reduction_extent())), depth.begin);
-  return at(base, ir().CreateMul(step, index(kPanelColumns)));
+  return at(b_.base, ir().CreateMul(step, index(kPanelColumns)));
 }
 
 llvm::Value* DenseEmitter::row_offset(const Tile& tile, std::int64_t i) {
@@ -121,7 +117,7 @@ void DenseEmitter::emit_step(const Tile& tile, llvm::Value* a, llvm::Value* b, l
     llvm::Value* panel = at(b, ir().CreateMul(panel_stride, index(p)));
     for (std::int64_t v = 0; v < per_panel; ++v) {
       llvm::Value* pointer = at(at(panel, k_columns), index(v * lanes_));
-      row.push_back(ir().CreateAlignedLoad(vector_, pointer, llvm::Align(static_cast<std::uint64_t>(lanes_ * element_bytes_))));
+      row.push_back(emitter_.load(b_, pointer, vector_, lanes_ * element_bytes_));
     }
     llvm::Value* ahead = at(at(panel, k_columns), index(kPrefetchSteps * kPanelColumns));
     ir().CreateIntrinsic(llvm::Intrinsic::prefetch, {ahead->getType()}, {ahead, ir().getInt32(0), ir().getInt32(3), ir().getInt32(1)});
@@ -129,7 +125,7 @@ void DenseEmitter::emit_step(const Tile& tile, llvm::Value* a, llvm::Value* b, l
   llvm::Value* a_step = at(a, k);
   for (std::int64_t i = 0; i < tile.rows(); ++i) {
     llvm::Value* pointer = at(a_step, row_offset(tile, i));
-    llvm::Value* scalar = ir().CreateAlignedLoad(element_, pointer, llvm::Align(static_cast<std::uint64_t>(element_bytes_)));
+    llvm::Value* scalar = emitter_.load(a_, pointer, element_, element_bytes_);
     llvm::Value* spread = ir().CreateVectorSplat(static_cast<unsigned>(lanes_), scalar);
     for (std::int64_t j = 0; j < vectors; ++j) {
       llvm::AllocaInst* sum = sums_[i * vectors + j];
@@ -157,13 +153,12 @@ void DenseEmitter::move_partial_sums(const Tile& tile, bool store) {
     llvm::Value* row = ir().CreateAdd(first_row, index(i / tile.width * task_width + i % tile.width));
     for (std::int64_t j = 0; j < vectors; ++j) {
       llvm::Value* line = ir().CreateMul(ir().CreateAdd(first_vector, index(j)), index(task_height * task_width));
-      llvm::Value* pointer = at(partial_, ir().CreateMul(ir().CreateAdd(line, row), index(lanes_)));
+      llvm::Value* pointer = at(partial_.base, ir().CreateMul(ir().CreateAdd(line, row), index(lanes_)));
       llvm::AllocaInst* sum = sums_[i * vectors + j];
-      const llvm::Align align(static_cast<std::uint64_t>(element_bytes_));
       if (store) {
-        ir().CreateAlignedStore(ir().CreateLoad(vector_, sum), pointer, align);
+        emitter_.store(partial_, pointer, ir().CreateLoad(vector_, sum), element_bytes_);
       } else {
-        ir().CreateStore(ir().CreateAlignedLoad(vector_, pointer, align), sum);
+        ir().CreateStore(emitter_.load(partial_, pointer, vector_, element_bytes_), sum);
       }
     }
   }

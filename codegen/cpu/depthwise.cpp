@@ -33,6 +33,8 @@ class DepthwiseEmitter {
   }
 
   void emit() {
+    input_ = emitter_.buffer_span(spec_.a->buffer);
+    weights_ = emitter_.buffer_span(spec_.constant_b);
     llvm::Value* task = emitter_.scalar(kernel::var(spec_.task_var));
     llvm::Value* height = dim(spec_.y.extent);
     llvm::Value* shares = plan_.row_tasks ? index(plan_.row_tasks) : height;
@@ -98,7 +100,7 @@ class DepthwiseEmitter {
       std::vector<llvm::AllocaInst*> sums = make_sums(count);
       emitter_.emit_loop(rows.first, rows.last, 1, "tap_row", [&](llvm::Value* r) {
         llvm::Value* input = input_pointer(y, x, r, n);
-        llvm::Value* weights = at(emitter_.buffer_pointer(spec_.constant_b), ir().CreateAdd(ir().CreateMul(r, index(taps_x_ * padded_channels())), n));
+        llvm::Value* weights = at(weights_.base, ir().CreateAdd(ir().CreateMul(r, index(taps_x_ * padded_channels())), n));
         if (columns) {
           emitter_.emit_loop(columns->first, columns->last, 1, "tap", [&](llvm::Value* s) { emit_tap(sums, input, weights, s, mask); });
         } else {
@@ -134,17 +136,15 @@ class DepthwiseEmitter {
     emitter_.bind(spec_.a_x, ir().CreateSub(ir().CreateMul(x, index(spec_.stride_x)), dim(spec_.pad_x)));
     emitter_.bind(spec_.n.var, n);
     // No inbounds: left of the first column the address itself lies outside.
-    return ir().CreateGEP(element_, emitter_.buffer_pointer(spec_.a->buffer), emitter_.scalar(spec_.a->args[0]));
+    return ir().CreateGEP(element_, input_.base, emitter_.scalar(spec_.a->args[0]));
   }
 
   void emit_tap(const std::vector<llvm::AllocaInst*>& sums, llvm::Value* input, llvm::Value* weights, llvm::Value* s, llvm::Value* mask) {
-    const llvm::Align align(static_cast<std::uint64_t>(bytes_));
-    llvm::Value* weight = ir().CreateAlignedLoad(vector_, at(weights, ir().CreateMul(s, index(padded_channels()))), align);
+    llvm::Value* weight = emitter_.load(weights_, at(weights, ir().CreateMul(s, index(padded_channels()))), vector_, bytes_);
     llvm::Value* tap = ir().CreateGEP(element_, input, ir().CreateMul(s, index(spec_.dilation_x * plan_.pixel_stride)));
     for (std::size_t i = 0; i < sums.size(); ++i) {
       llvm::Value* pointer = ir().CreateGEP(element_, tap, index(static_cast<std::int64_t>(i) * spec_.stride_x * plan_.pixel_stride));
-      llvm::Value* value = mask ? static_cast<llvm::Value*>(ir().CreateMaskedLoad(vector_, pointer, align, mask, llvm::Constant::getNullValue(vector_)))
-                                : ir().CreateAlignedLoad(vector_, pointer, align);
+      llvm::Value* value = emitter_.load(input_, pointer, vector_, bytes_, mask);
       ir().CreateStore(ir().CreateIntrinsic(llvm::Intrinsic::fmuladd, {vector_}, {value, weight, ir().CreateLoad(vector_, sums[i])}), sums[i]);
     }
   }
@@ -164,6 +164,7 @@ class DepthwiseEmitter {
   const DepthwisePlan& plan_;
   FunctionEmitter emitter_;
   const std::int64_t taps_y_, taps_x_;
+  Span input_, weights_;
   llvm::Type* element_ = nullptr;
   llvm::VectorType* vector_ = nullptr;
   std::int64_t lanes_ = 0, bytes_ = 0;

@@ -29,6 +29,13 @@ struct Lanes {
   llvm::Value* mask = nullptr;
 };
 
+/// A piece of memory that a generator addresses by itself: a buffer, or a part of scratch.
+struct Span {
+  llvm::Value* base = nullptr;
+  llvm::Value* elements = nullptr;
+  int number = 0;  ///< names it where a check fails: the buffer's number, negative for scratch
+};
+
 /// Emits into one function of the kernel ABI (artifact.h). Scalars and vectors are memoized within the current basic block region only where that is sound.
 class FunctionEmitter {
  public:
@@ -56,6 +63,11 @@ class FunctionEmitter {
   /// Stores a scalar or, with lanes, a vector.
   void store(int buffer, const kernel::Expr& offset, llvm::Value* value, const Lanes& lanes);
 
+  /// Accesses through a pointer that the caller computed, which in checked mode must lie in the span. Lanes outside of `mask` are loaded as 0.
+  llvm::Value* load(const Span& span, llvm::Value* pointer, llvm::Type* type, std::int64_t alignment, llvm::Value* mask = nullptr);
+  void store(const Span& span, llvm::Value* pointer, llvm::Value* value, std::int64_t alignment, llvm::Value* mask = nullptr);
+  Span buffer_span(int buffer);
+
   /// Emits a loop `for i in [0, extent) step` and calls `body(i)` inside it.
   void emit_loop(llvm::Value* begin, llvm::Value* end, std::int64_t step, const std::string& name, const std::function<void(llvm::Value*)>& body);
   void emit(const kernel::StmtRef& stmt);
@@ -80,6 +92,7 @@ class FunctionEmitter {
   /// Stops the kernel with `code` where a live lane of `value` is outside of [0, extent).
   void stop_unless_below(llvm::Value* value, llvm::Value* extent, llvm::Value* mask, int code, std::int64_t low);
   void check_access(int buffer, const kernel::Expr& offset, const Lanes* lanes);
+  void check_pointer(const Span& span, llvm::Value* pointer, llvm::Type* type, llvm::Value* mask);
   void mark_alias(llvm::Instruction* access, int buffer);
   llvm::AllocaInst* allocate(llvm::Type* type);
 

@@ -217,6 +217,36 @@ void FunctionEmitter::check_access(int buffer, const Expr& offset, const Lanes* 
   stop_unless_below(value(offset, lanes), elements, lanes ? lanes->mask : nullptr, INTAGLIO_KERNEL_BAD_ACCESS, buffer);
 }
 
+void FunctionEmitter::check_pointer(const Span& span, llvm::Value* pointer, llvm::Type* type, llvm::Value* mask) {
+  if (!options_.checked) return;
+  llvm::Value* distance = builder_.CreateSub(builder_.CreatePtrToInt(pointer, builder_.getInt64Ty()), builder_.CreatePtrToInt(span.base, builder_.getInt64Ty()));
+  llvm::Value* element = builder_.CreateExactSDiv(distance, builder_.getInt64(type->getScalarSizeInBits() / 8));
+  if (auto* lanes = llvm::dyn_cast<llvm::FixedVectorType>(type)) {
+    const int width = static_cast<int>(lanes->getNumElements());
+    element = builder_.CreateAdd(spread(element, width), lane_numbers(width));
+  }
+  stop_unless_below(element, span.elements, mask, INTAGLIO_KERNEL_BAD_ACCESS, span.number);
+}
+
+Span FunctionEmitter::buffer_span(int buffer) { return {pointers_[buffer], scalar(kernel::from_dim(state_->buffers[buffer].elements)), buffer}; }
+
+llvm::Value* FunctionEmitter::load(const Span& span, llvm::Value* pointer, llvm::Type* type, std::int64_t alignment, llvm::Value* mask) {
+  check_pointer(span, pointer, type, mask);
+  const llvm::Align align(static_cast<std::uint64_t>(alignment));
+  if (mask) return builder_.CreateMaskedLoad(type, pointer, align, mask, llvm::Constant::getNullValue(type));
+  return builder_.CreateAlignedLoad(type, pointer, align);
+}
+
+void FunctionEmitter::store(const Span& span, llvm::Value* pointer, llvm::Value* stored, std::int64_t alignment, llvm::Value* mask) {
+  check_pointer(span, pointer, stored->getType(), mask);
+  const llvm::Align align(static_cast<std::uint64_t>(alignment));
+  if (mask) {
+    builder_.CreateMaskedStore(stored, pointer, align, mask);
+  } else {
+    builder_.CreateAlignedStore(stored, pointer, align);
+  }
+}
+
 void FunctionEmitter::store(int buffer, const Expr& offset, llvm::Value* stored, const Lanes& lanes) {
   const DType dtype = state_->buffers[buffer].dtype;
   llvm::Type* memory = memory_type(builder_.getContext(), dtype);

@@ -1,4 +1,4 @@
-"""Convolutions and matrix products over a sweep of shapes, each compiled at two levels and compared with ONNX Runtime."""
+"""Convolutions and matrix products over a sweep of shapes, each compiled at two levels and in checked mode, and compared with ONNX Runtime."""
 import os
 import pathlib
 import subprocess
@@ -38,11 +38,15 @@ PRODUCTS = [
 ]
 
 
-def check(graph, feed, folder, cpu):
+# The machine's own instructions; those of every machine since 2013; with every access checked.
+VARIANTS = [["--cpu", "native"], ["--cpu", "x86-64-v3"], ["--checked"]]
+
+
+def check(graph, feed, folder, options):
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
     onnx.save(model, folder / "model.onnx")
     artifact = folder / "model.tar"
-    subprocess.run([INTAGLIO, "compile", folder / "model.onnx", "--cpu", cpu, "-o", artifact, "--progress", "none"], check=True)
+    subprocess.run([INTAGLIO, "compile", folder / "model.onnx", *options, "-o", artifact, "--progress", "none"], check=True)
     np.savez(folder / "in.npz", **feed)
     subprocess.run([INTAGLIO, "run", artifact, "--input", folder / "in.npz", "--output", folder / "out.npz"], check=True)
     got = np.load(folder / "out.npz")["y"]
@@ -51,9 +55,9 @@ def check(graph, feed, folder, cpu):
     assert np.abs(got - expected).max() <= 1e-5 * max(1, np.abs(expected).max())
 
 
-@pytest.mark.parametrize("cpu", ["native", "x86-64-v3"])
+@pytest.mark.parametrize("options", VARIANTS, ids=" ".join)
 @pytest.mark.parametrize("case", CONVOLUTIONS, ids=str)
-def test_convolution_with_bias_residual_and_relu(case, cpu, tmp_path):
+def test_convolution_with_bias_residual_and_relu(case, options, tmp_path):
     channels, filters, group, kernel, stride, pad, dilation, height, width = case
     random = np.random.default_rng(0)
     weight = random.standard_normal((filters, channels // group, kernel, kernel)).astype(np.float32)
@@ -77,13 +81,13 @@ def test_convolution_with_bias_residual_and_relu(case, cpu, tmp_path):
         "x": random.standard_normal((2, channels, height, width)).astype(np.float32),
         "residual": random.standard_normal((2, filters, out_height, out_width)).astype(np.float32),
     }
-    check(graph, feed, tmp_path, cpu)
+    check(graph, feed, tmp_path, options)
 
 
-@pytest.mark.parametrize("cpu", ["native", "x86-64-v3"])
+@pytest.mark.parametrize("options", VARIANTS, ids=" ".join)
 @pytest.mark.parametrize("symbolic", [False, True])
 @pytest.mark.parametrize("case", PRODUCTS, ids=str)
-def test_product(case, symbolic, cpu, tmp_path):
+def test_product(case, symbolic, options, tmp_path):
     a_shape, b_shape, constant = case
     random = np.random.default_rng(0)
     feed = {"a": random.standard_normal(a_shape).astype(np.float32)}
@@ -100,4 +104,4 @@ def test_product(case, symbolic, cpu, tmp_path):
         [helper.make_tensor_value_info("y", TensorProto.FLOAT, None)],
         [onnx.numpy_helper.from_array(b, "b")] if constant else [],
     )
-    check(graph, feed, tmp_path, cpu)
+    check(graph, feed, tmp_path, options)
