@@ -9,22 +9,30 @@ namespace {
 
 enum Opcode : std::int64_t { constant, symbol, add, multiply, floordiv, mod, min, max, bcast, count };
 
-std::int64_t wrap_add(std::int64_t a, std::int64_t b) { return static_cast<std::int64_t>(static_cast<std::uint64_t>(a) + static_cast<std::uint64_t>(b)); }
-std::int64_t wrap_multiply(std::int64_t a, std::int64_t b) { return static_cast<std::int64_t>(static_cast<std::uint64_t>(a) * static_cast<std::uint64_t>(b)); }
+std::int64_t sum(std::int64_t a, std::int64_t b) {
+  std::int64_t result = 0;
+  return __builtin_add_overflow(a, b, &result) ? kOverflow : result;
+}
+
+std::int64_t product(std::int64_t a, std::int64_t b) {
+  std::int64_t result = 0;
+  return __builtin_mul_overflow(a, b, &result) ? kOverflow : result;
+}
 
 std::int64_t floor_divide(std::int64_t a, std::int64_t b) {
   if (b == 0) return 0;
-  if (b == -1) return wrap_multiply(a, -1);
+  if (b == -1) return product(a, -1);
   const std::int64_t quotient = a / b;
   return quotient * b != a && ((a < 0) != (b < 0)) ? quotient - 1 : quotient;
 }
 
 std::int64_t apply(std::int64_t opcode, std::int64_t a, std::int64_t b) {
+  if (a == kOverflow || b == kOverflow) return kOverflow;
   switch (opcode) {
-    case add: return wrap_add(a, b);
-    case multiply: return wrap_multiply(a, b);
+    case add: return sum(a, b);
+    case multiply: return product(a, b);
     case floordiv: return floor_divide(a, b);
-    case mod: return wrap_add(a, -wrap_multiply(floor_divide(a, b), b));
+    case mod: return b == 0 ? a : a - floor_divide(a, b) * b;
     case min: return std::min(a, b);
     case max: return std::max(a, b);
     default: return a == 1 ? b : a;

@@ -28,14 +28,12 @@ const intaglio_port& port_named(const std::vector<intaglio_port>& ports, const s
   invalid(source, fmt::format("the model has no input '{}'", name), fmt::format("{}", fmt::join(names, ", ")), name);
 }
 
-std::string shape_text(const Tensor& tensor) { return fmt::format("{}[{}]", dtype_name(tensor.dtype()), fmt::join(tensor.shape(), ",")); }
-
-void check_fits(const intaglio_port& port, const Tensor& tensor, const std::string& source) {
-  bool fits = tensor.rank() == port.rank;
-  for (int d = 0; fits && d < port.rank; ++d) fits = port.shape[d] < 0 || port.shape[d] == tensor.shape()[static_cast<std::size_t>(d)];
-  const bool same_dtype = static_cast<int>(tensor.dtype()) == port.dtype;
+void check_fits(const intaglio_port& port, DType dtype, const Extents& shape, const std::string& source) {
+  bool fits = static_cast<int>(shape.size()) == port.rank;
+  for (int d = 0; fits && d < port.rank; ++d) fits = port.shape[d] < 0 || port.shape[d] == shape[static_cast<std::size_t>(d)];
+  const bool same_dtype = static_cast<int>(dtype) == port.dtype;
   if (fits && same_dtype) return;
-  invalid(source, fmt::format("input '{}' has the wrong {}", port.name, same_dtype ? "shape" : "dtype"), port.shape_text, shape_text(tensor),
+  invalid(source, fmt::format("input '{}' has the wrong {}", port.name, same_dtype ? "shape" : "dtype"), port.shape_text, fmt::format("{}[{}]", dtype_name(dtype), fmt::join(shape, ",")),
           same_dtype ? "reshape the data, or compile the model with other --shapes" : "convert the data with numpy's astype");
 }
 
@@ -43,6 +41,7 @@ Tensor filled(const intaglio_port& port, const Shape* shape, const std::string& 
   Extents extents;
   for (int d = 0; d < port.rank; ++d) extents.push_back(port.shape[d] >= 0 ? port.shape[d] : 1);
   if (shape) extents = static_extents(*shape);
+  check_fits(port, static_cast<DType>(port.dtype), extents, "--shapes");
   Tensor tensor(static_cast<DType>(port.dtype), std::move(extents));
   std::normal_distribution<double> normal;
   const bool real = is_float(tensor.dtype());
@@ -60,7 +59,7 @@ std::vector<Tensor> make_inputs(const Model& model, const InputOptions& options)
   const auto ports = model.inputs();
   std::map<std::string, Tensor> given;
   const auto give = [&](const std::string& name, const Tensor& tensor, const std::string& source) {
-    check_fits(port_named(ports, name, source), tensor, source);
+    check_fits(port_named(ports, name, source), tensor.dtype(), tensor.shape(), source);
     given[name] = tensor;
   };
   for (const std::string& file : options.files) {
@@ -87,7 +86,6 @@ std::vector<Tensor> make_inputs(const Model& model, const InputOptions& options)
     if (!options.files.empty()) invalid(port.name, fmt::format("no data is given for input '{}'", port.name), port.shape_text, "nothing", "add --input NAME=FILE");
     const auto shape = shapes.find(port.name);
     inputs.push_back(filled(port, shape == shapes.end() ? nullptr : &shape->second, options.fill, random));
-    check_fits(port, inputs.back(), "--shapes");
   }
   return inputs;
 }

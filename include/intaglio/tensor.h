@@ -65,7 +65,7 @@ Extents row_major_strides(std::span<const std::int64_t> extents);
 class Tensor {
  public:
   Tensor() = default;
-  /// Allocates zeroed memory, aligned to 64 bytes.
+  /// Allocates zeroed memory, aligned to 64 bytes; std::bad_alloc for more than any machine has.
   Tensor(DType dtype, Extents shape);
   /// A tensor over memory that `owner` keeps alive.
   Tensor(DType dtype, Extents shape, std::shared_ptr<const void> owner, const void* data);

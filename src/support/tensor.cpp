@@ -21,6 +21,16 @@ std::shared_ptr<void> allocate_zeroed(std::size_t bytes) {
   return {memory, std::free};
 }
 
+/// Far above any memory, far below where products of extents and bits overflow.
+constexpr std::int64_t kMostElements = std::int64_t{1} << 48;
+
+void require_possible_size(std::span<const std::int64_t> extents) {
+  std::int64_t count = 1;
+  for (std::int64_t extent : extents) {
+    if (extent < 0 || __builtin_mul_overflow(count, extent, &count) || count > kMostElements) throw std::bad_alloc();
+  }
+}
+
 }  // namespace
 
 std::int64_t element_count(std::span<const std::int64_t> extents) {
@@ -36,6 +46,7 @@ Extents row_major_strides(std::span<const std::int64_t> extents) {
 }
 
 Tensor::Tensor(DType dtype, Extents shape) : dtype_(dtype), shape_(std::move(shape)) {
+  require_possible_size(shape_);
   owner_ = allocate_zeroed(bytes());
   data_ = owner_.get();
 }
