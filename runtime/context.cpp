@@ -2,6 +2,7 @@
 
 #include "runtime/context.h"
 
+#include <fmt/ranges.h>
 #include <sys/mman.h>
 
 #include <algorithm>
@@ -22,12 +23,6 @@ constexpr std::int64_t kMostBytes = std::int64_t{1} << 46;
 
 std::span<const std::int64_t> code(const plan::Dim& dim) { return {dim.code()->data(), dim.code()->size()}; }
 
-std::string type_text(const intaglio_tensor& tensor) {
-  std::string dims;
-  for (int i = 0; i < tensor.rank; ++i) dims += (i ? "," : "") + std::to_string(tensor.shape[i]);
-  return fmt::format("{}[{}]", dtype_name(static_cast<DType>(tensor.dtype)), dims);
-}
-
 [[noreturn]] void invalid(std::string message, std::string expected = {}, std::string got = {}, std::string help = {}) {
   throw CompileError(ErrorCode::invalid, Diagnostic{"", std::move(message), std::move(expected), std::move(got), std::move(help)});
 }
@@ -39,6 +34,12 @@ int lone_symbol(std::span<const std::int64_t> program) {
 }
 
 }  // namespace
+
+std::string type_text(const intaglio_tensor& tensor) {
+  if (tensor.rank < 0 || tensor.rank > INTAGLIO_MAX_RANK) return fmt::format("rank {}", tensor.rank);
+  const bool known = tensor.dtype >= 0 && tensor.dtype <= static_cast<int>(DType::i2);
+  return fmt::format("{}[{}]", known ? std::string(dtype_name(static_cast<DType>(tensor.dtype))) : fmt::format("dtype {}", tensor.dtype), fmt::join(tensor.shape, tensor.shape + tensor.rank, ","));
+}
 
 Memory::~Memory() {
   if (data_) munmap(data_, static_cast<std::size_t>(size_));
@@ -59,6 +60,7 @@ char* Memory::reserve(std::int64_t bytes) {
 }
 
 Context::Context(std::shared_ptr<const Model> model, int threads) : model_(std::move(model)), threads_(threads) {
+  if (threads_ > INTAGLIO_MAX_THREADS) invalid("a run cannot use that many threads", fmt::format("at most {}", INTAGLIO_MAX_THREADS), std::to_string(threads_));
   if (threads_ <= 0) threads_ = static_cast<int>(std::max(1u, std::thread::hardware_concurrency()));
   ThreadPool::instance().reserve(threads_);
   const plan::Plan& plan = model_->plan();
@@ -93,7 +95,7 @@ void Context::check_inputs(const intaglio_tensor* inputs, int count) const {
     }
     if (!fits) {
       const bool same_dtype = given.dtype == port.c.dtype;
-      invalid(fmt::format("input '{}' has the wrong {}", port.name, same_dtype ? "shape" : "dtype"), port.text, rank_fits ? type_text(given) : fmt::format("rank {}", given.rank),
+      invalid(fmt::format("input '{}' has the wrong {}", port.name, same_dtype ? "shape" : "dtype"), port.text, type_text(given),
               same_dtype ? "reshape the data, or compile with other --shapes" : "convert the data");
     }
     if (!given.data && !empty) invalid(fmt::format("input '{}' has no data", port.name));

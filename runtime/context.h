@@ -10,6 +10,9 @@
 
 namespace intaglio::runtime {
 
+/// "f32[2,3]", for messages.
+std::string type_text(const intaglio_tensor& tensor);
+
 /// Memory aligned to a page, grown on demand, never shrunk.
 class Memory {
  public:

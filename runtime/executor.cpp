@@ -1,5 +1,7 @@
 // Running: inputs in place or staged, steps in order, outputs delivered.
 
+#include <fmt/ranges.h>
+
 #include <chrono>
 #include <cstring>
 
@@ -79,10 +81,8 @@ void Context::place_outputs(intaglio_tensor* outputs, int count) {
     if (output.data) {
       const bool fits = output.dtype == port.c.dtype && output.rank == port.c.rank && std::equal(output_shapes_[i].begin(), output_shapes_[i].end(), output.shape);
       if (!fits) {
-        std::string dims;
-        for (std::int64_t extent : output_shapes_[i]) dims += (dims.empty() ? "" : ",") + std::to_string(extent);
         throw CompileError(ErrorCode::invalid, Diagnostic{"", fmt::format("the memory for output '{}' is of another type", port.name),
-                                                          fmt::format("{}[{}]", dtype_name(static_cast<DType>(port.c.dtype)), dims)});
+                                                          fmt::format("{}[{}]", dtype_name(static_cast<DType>(port.c.dtype)), fmt::join(output_shapes_[i], ",")), type_text(output)});
       }
     }
     staging.used = !output.data || !is_aligned(output.data) || !is_dense(output);
@@ -161,7 +161,9 @@ void Context::fail_step(std::uint32_t step) const {
   const IntaglioKernelStatus status = status_;
   const std::string name = model_->step_name(step);
   if (status.code == INTAGLIO_KERNEL_INDEX_OUT_OF_RANGE) {
-    throw CompileError(ErrorCode::invalid, Diagnostic{name, "an index in the data is out of range", fmt::format("an index below {}", status.high), std::to_string(status.value),
+    // An index that counts from the end is checked with the extent added.
+    const std::int64_t index = status.value < 0 ? status.value - status.high : status.value;
+    throw CompileError(ErrorCode::invalid, Diagnostic{name, "an index in the data is out of range", fmt::format("-{} <= index < {}", status.high, status.high), std::to_string(index),
                                                       "check the values of the model's inputs"});
   }
   throw InternalError(fmt::format("{}: generated code would have accessed element {} of buffer {}, which has {}", name, status.value, status.low, status.high));

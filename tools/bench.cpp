@@ -195,7 +195,7 @@ void add_bench(CLI::App& app) {
   command->add_option("--duration", flags->duration, "seconds to measure at least")->capture_default_str()->check(CLI::NonNegativeNumber)->group("Measurement");
   command->add_option("--warmup", flags->warmup, "milliseconds to run before")->capture_default_str()->check(CLI::NonNegativeNumber)->group("Measurement");
   command->add_option("--iterations", flags->iterations, "queries to measure at least")->capture_default_str()->check(CLI::PositiveNumber)->group("Measurement");
-  command->add_option("--threads", flags->threads, "threads to use; 0: all cores")->capture_default_str()->check(CLI::NonNegativeNumber)->group("Execution");
+  command->add_option("--threads", flags->threads, "threads to use; 0: all cores")->capture_default_str()->check(CLI::Range(0, INTAGLIO_MAX_THREADS))->group("Execution");
   command->add_flag("--profile", flags->profile, "prints what each step takes")->group("Reports");
   command->add_option("--export-profile", flags->export_profile, "writes the steps as JSON")->group("Reports");
   command->add_option("--export-times", flags->export_times, "writes each query's milliseconds as JSON")->group("Reports");

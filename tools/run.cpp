@@ -124,7 +124,7 @@ void add_run(CLI::App& app, int& exit_code) {
   command->add_option("--atol", flags->atol, "absolute tolerance of --expect")->capture_default_str()->group("Output");
   command->add_option("--print-top", flags->print_top, "prints the N largest entries of each row of the first output")->group("Output");
   command->add_option("--labels", flags->labels, "names for --print-top, one a line")->group("Output");
-  command->add_option("--threads", flags->threads, "threads to use; 0: all cores")->capture_default_str()->check(CLI::NonNegativeNumber)->group("Execution");
+  command->add_option("--threads", flags->threads, "threads to use; 0: all cores")->capture_default_str()->check(CLI::Range(0, INTAGLIO_MAX_THREADS))->group("Execution");
   command->footer("Example: intaglio run resnet50.tar --input images.npy --print-top 1 --labels classes.txt");
   command->callback([flags, &exit_code] { exit_code = run(*flags) ? 0 : static_cast<int>(ErrorCode::differs); });
 }

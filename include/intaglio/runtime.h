@@ -31,6 +31,8 @@ typedef struct intaglio_context intaglio_context;
 
 /* Most dimensions a tensor may have at this interface. */
 #define INTAGLIO_MAX_RANK 16
+/* Most threads that a run may use. */
+#define INTAGLIO_MAX_THREADS 1024
 
 /* A tensor in host memory that the caller owns. `dtype` is a number of ONNX's TensorProto.DataType. */
 typedef struct {
@@ -74,7 +76,7 @@ INTAGLIO_API intaglio_status intaglio_output(const intaglio_model* model, int32_
 INTAGLIO_API const char* intaglio_manifest(const intaglio_model* model);
 INTAGLIO_API const char* intaglio_layers(const intaglio_model* model);
 
-/* `threads`: how many threads a run uses, the caller's included; 0 for all cores. The context keeps the model alive. */
+/* `threads`: how many threads a run uses, the caller's included, at most INTAGLIO_MAX_THREADS; 0 for all cores. The context keeps the model alive. */
 INTAGLIO_API intaglio_status intaglio_context_create(intaglio_model* model, int32_t threads, intaglio_context** context);
 INTAGLIO_API void intaglio_context_free(intaglio_context* context);
 
