@@ -96,6 +96,7 @@ void generate_artifact(const Graph& graph, const CodegenOptions& options, const 
   const Plan plan = make_plan(graph, target, options);
   const std::string code = cpu::link_shared_library(generate_all(plan.kernels, target, Stage::object));
   const std::string plan_bytes = serialize_plan(graph, plan);
+  const std::string layers = layers_json(plan);
   const std::string folder = "cpu-" + target.name;
 
   XXH64_state_t* weights_hash = XXH64_createState();
@@ -124,6 +125,7 @@ void generate_artifact(const Graph& graph, const CodegenOptions& options, const 
       {"outputs", outputs},
       {"weights", {{"bytes", plan.weight_bytes}, {"xxh64", hex(weights_checksum)}}},
       {"arena_bytes", plan.arena_bytes},
+      {"layers_xxh64", checksum(layers)},
       {"variants",
        {{{"name", folder},
          {"target", "cpu"},
@@ -138,7 +140,7 @@ void generate_artifact(const Graph& graph, const CodegenOptions& options, const 
   write_file(path, [&](std::ostream& out) {
     TarWriter tar(out);
     tar.add(INTAGLIO_MANIFEST_NAME, manifest.dump(1) + "\n");
-    tar.add(INTAGLIO_LAYERS_NAME, layers_json(plan));
+    tar.add(INTAGLIO_LAYERS_NAME, layers);
     tar.add(folder + "/" INTAGLIO_PLAN_NAME, plan_bytes);
     tar.add(folder + "/" INTAGLIO_CODE_NAME, code);
     tar.begin(INTAGLIO_WEIGHTS_NAME, static_cast<std::uint64_t>(plan.weight_bytes), INTAGLIO_WEIGHTS_ALIGNMENT);

@@ -31,8 +31,8 @@ std::span<const std::byte> entry(std::span<const std::byte> file, const std::vec
 
 std::string text_of(std::span<const std::byte> bytes) { return {reinterpret_cast<const char*>(bytes.data()), bytes.size()}; }
 
-void check_sum(std::span<const std::byte> bytes, const json& variant, const char* key, const std::string& path) {
-  const std::string expected = variant.at(key).get<std::string>();
+void check_sum(std::span<const std::byte> bytes, const json& holder, const char* key, const std::string& path) {
+  const std::string expected = holder.at(key).get<std::string>();
   const std::string got = fmt::format("{:016x}", XXH64(bytes.data(), bytes.size(), 0));
   if (got != expected) invalid(path, fmt::format("the artifact's {} is wrong", key), expected, got);
 }
@@ -62,7 +62,9 @@ Model::Model(const std::string& path) : path_(path), file_(std::make_unique<Mapp
     if (version != INTAGLIO_FORMAT_VERSION) {
       invalid(path, "the artifact is of another format version", fmt::format("version {}", INTAGLIO_FORMAT_VERSION), fmt::format("version {}", version));
     }
-    layers_ = text_of(entry(file, index, INTAGLIO_LAYERS_NAME, path));
+    const auto layers_bytes = entry(file, index, INTAGLIO_LAYERS_NAME, path);
+    check_sum(layers_bytes, manifest, "layers_xxh64", path);
+    layers_ = text_of(layers_bytes);
     const json variant = choose_variant(manifest, path);
     const auto plan_bytes = entry(file, index, variant.at("plan").get<std::string>(), path);
     const auto code_bytes = entry(file, index, variant.at("code").get<std::string>(), path);
@@ -182,7 +184,7 @@ std::string Model::step_name(std::uint32_t step) const {
   if (!layers.is_array() || layer >= layers.size()) return fmt::format("step {}", step);
   std::string nodes;
   for (const json& node : layers[layer].value("nodes", json::array())) nodes += (nodes.empty() ? "'" : ", '") + node.get<std::string>() + "'";
-  return fmt::format("{} {}", layers[layer].value("kind", "step"), nodes);
+  return layers[layer].value("kind", "step") + (nodes.empty() ? "" : " " + nodes);
 }
 
 }  // namespace intaglio::runtime

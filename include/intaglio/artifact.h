@@ -10,7 +10,7 @@ extern "C" {
 #endif
 
 /* A loader opens exactly its own version. */
-#define INTAGLIO_FORMAT_VERSION 1
+#define INTAGLIO_FORMAT_VERSION 2
 
 /* Alignment in bytes of every buffer that a kernel is given, and of every tensor in weights.bin. */
 #define INTAGLIO_ALIGNMENT 64
@@ -26,7 +26,8 @@ extern "C" {
 /* What a kernel returns, and what `code` of its status holds. */
 enum {
   INTAGLIO_KERNEL_OK = 0,
-  /* A value read from a tensor is out of range (an index of gather, say): `value` is it, [low, high) the valid range. */
+  /* A value read from a tensor is out of range (an index of gather, say): `value` is it, after the extent was
+     added to one that counts from the end, and [low, high) the valid range. */
   INTAGLIO_KERNEL_INDEX_OUT_OF_RANGE = 1,
   /* Checked mode only: generated code would have accessed a buffer outside its extent. `value` is the element offset,
      `high` the number of elements, `low` the index of the buffer. A bug of the compiler. */
