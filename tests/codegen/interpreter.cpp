@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 
 #include <unordered_map>
+#include <utility>
 
 #include "tests/codegen/scalar.h"
 
@@ -45,7 +46,35 @@ class Interpreter {
     }
   }
 
+  /// The value of an expression that a statement holds.
   Scalar value(const Expr& e) {
+    known_.clear();
+    return part(e);
+  }
+
+  std::int64_t index(const Expr& e) {
+    known_.clear();
+    return index_part(e);
+  }
+
+ private:
+  /// Each part once, as long as nothing changes that it may depend on: trees that share parts are exponentially larger than what they
+  /// share.
+  Scalar part(const Expr& e) {
+    if (e->args.empty() || e->kind == ExprKind::var) return compute(e);
+    if (const auto found = known_.find(e.get()); found != known_.end()) return found->second;
+    const Scalar result = compute(e);
+    known_.emplace(e.get(), result);
+    return result;
+  }
+
+  std::int64_t index_part(const Expr& e) {
+    const Scalar result = part(e);
+    if (result.dtype != DType::i64) throw std::logic_error("an index is " + std::string(dtype_name(result.dtype)));
+    return result.integer;
+  }
+
+  Scalar compute(const Expr& e) {
     switch (e->kind) {
       case ExprKind::constant:
         return is_float(e->dtype) ? of_real(e->dtype, e->real) : of_integer(e->dtype, e->integer);
@@ -58,20 +87,20 @@ class Interpreter {
       case ExprKind::local:
         return local(*e);
       case ExprKind::unary:
-        return apply_unary(e->op, value(e->args[0]));
+        return apply_unary(e->op, part(e->args[0]));
       case ExprKind::binary:
-        return apply_binary(e->op, value(e->args[0]), value(e->args[1]));
+        return apply_binary(e->op, part(e->args[0]), part(e->args[1]));
       case ExprKind::compare:
-        return apply_compare(e->op, value(e->args[0]), value(e->args[1]));
+        return apply_compare(e->op, part(e->args[0]), part(e->args[1]));
       // Both sides are computed, as vectors do.
       case ExprKind::select: {
-        const Scalar condition = value(e->args[0]), a = value(e->args[1]), b = value(e->args[2]);
+        const Scalar condition = part(e->args[0]), a = part(e->args[1]), b = part(e->args[2]);
         return condition.integer ? a : b;
       }
       case ExprKind::cast:
-        return converted(value(e->args[0]), e->dtype);
+        return converted(part(e->args[0]), e->dtype);
       case ExprKind::bitcast:
-        return bitcast_scalar(value(e->args[0]), e->dtype);
+        return bitcast_scalar(part(e->args[0]), e->dtype);
       case ExprKind::reduce:
         return fold(*e);
       case ExprKind::checked:
@@ -80,13 +109,6 @@ class Interpreter {
     throw std::logic_error("unknown expression");
   }
 
-  std::int64_t index(const Expr& e) {
-    const Scalar result = value(e);
-    if (result.dtype != DType::i64) throw std::logic_error("an index is " + std::string(dtype_name(result.dtype)));
-    return result.integer;
-  }
-
- private:
   std::int64_t variable(int id) const {
     const auto found = variables.find(id);
     if (found == variables.end()) throw std::logic_error(fmt::format("v{} is read outside of its loop", id));
@@ -110,7 +132,7 @@ class Interpreter {
   }
 
   Scalar load(const ExprNode& node) {
-    const std::int64_t offset = index(node.args[0]);
+    const std::int64_t offset = index_part(node.args[0]);
     return read_scalar(access(node.buffer, offset, node.dtype), offset);
   }
 
@@ -121,18 +143,20 @@ class Interpreter {
 
   Scalar fold(const ExprNode& node) {
     Scalar total = identity(node.op, node.dtype);
-    const std::int64_t extent = inner_extent(node.args[1]);
+    const std::int64_t extent = noted_extent(index_part(node.args[1]));
+    auto known_outside = std::exchange(known_, {});
     for (std::int64_t i = 0; i < extent; ++i) {
       variables[node.var] = i;
       total = apply_binary(node.op, total, value(node.args[0]));
     }
     variables.erase(node.var);
+    known_ = std::move(known_outside);
     return total;
   }
 
   Scalar check(const ExprNode& node) {
-    const Scalar result = value(node.args[0]);
-    if (result.integer < 0 || result.integer >= index(node.args[1])) throw CheckFailed(fmt::format("index {}", result.integer));
+    const Scalar result = part(node.args[0]);
+    if (result.integer < 0 || result.integer >= index_part(node.args[1])) throw CheckFailed(fmt::format("index {}", result.integer));
     return result;
   }
 
@@ -162,8 +186,9 @@ class Interpreter {
   }
 
   /// The extent of a loop, which inside of a vector loop must be the same in all lanes.
-  std::int64_t inner_extent(const Expr& e) {
-    const std::int64_t extent = index(e);
+  std::int64_t inner_extent(const Expr& e) { return noted_extent(index(e)); }
+
+  std::int64_t noted_extent(std::int64_t extent) {
     if (in_vector_loop_) lane_extents_.push_back(extent);
     return extent;
   }
@@ -186,6 +211,7 @@ class Interpreter {
   std::vector<Tensor>* buffers_;
   const SymbolValues& symbols_;
   std::unordered_map<int, Scalar> locals_;
+  std::unordered_map<const ExprNode*, Scalar> known_;
   bool in_vector_loop_ = false;
   std::vector<std::int64_t> lane_extents_;
 };
