@@ -16,7 +16,7 @@
 namespace intaglio::cpu {
 namespace {
 
-EmitOptions emit_options(const CpuTarget& target, const CodegenOptions& options) { return {target.vector_bytes, target.has_fma, options.checked}; }
+EmitOptions emit_options(const CpuTarget& target, const CodegenOptions& options) { return {target.vector_bytes, target.has("f16c"), options.checked}; }
 
 std::string function_name(const std::string& base, const std::string& text) {
   return fmt::format("{}_{:016x}", base, XXH64(text.data(), text.size(), 0));

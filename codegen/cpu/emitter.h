@@ -17,7 +17,7 @@ namespace intaglio::cpu {
 
 struct EmitOptions {
   int vector_bytes = 32;  ///< 64 with AVX-512, 32 with AVX2, 16 with SSE
-  bool has_fma = true;
+  bool has_f16c = true;   ///< without it f16 is converted by integer arithmetic
   bool checked = false;   ///< every load and store verifies its offset
 };
 

@@ -99,6 +99,41 @@ llvm::Value* bf16_to_float(llvm::IRBuilder<>& ir, llvm::Value* a) {
   return ir.CreateBitCast(ir.CreateShl(ir.CreateZExt(a, i32), llvm::ConstantInt::get(i32, 16)), like(ir.getFloatTy(), a));
 }
 
+/// What F16C does. Exponents are shifted to f32's by a multiplication, which also makes denormals normal.
+llvm::Value* f16_bits_to_float(llvm::IRBuilder<>& ir, llvm::Value* a) {
+  llvm::Type* i32 = like(ir.getInt32Ty(), a);
+  llvm::Type* f32 = like(ir.getFloatTy(), a);
+  const auto number = [&](std::uint32_t value) { return llvm::ConstantInt::get(i32, value); };
+  llvm::Value* bits = ir.CreateZExt(ir.CreateBitCast(a, like(ir.getInt16Ty(), a)), i32);
+  llvm::Value* magnitude = ir.CreateShl(ir.CreateAnd(bits, number(0x7fff)), number(13));
+  llvm::Value* finite = ir.CreateBitCast(ir.CreateFMul(ir.CreateBitCast(magnitude, f32), llvm::ConstantFP::get(f32, 0x1p112)), i32);
+  llvm::Value* infinite = ir.CreateOr(magnitude, number(0x7f800000));
+  llvm::Value* result = ir.CreateSelect(ir.CreateICmpUGE(magnitude, number(0x7c00 << 13)), infinite, finite);
+  return ir.CreateBitCast(ir.CreateOr(result, ir.CreateShl(ir.CreateAnd(bits, number(0x8000)), number(16))), f32);
+}
+
+/// What F16C does: rounds halves to even.
+llvm::Value* float_to_f16_bits(llvm::IRBuilder<>& ir, llvm::Value* a) {
+  llvm::IRBuilder<>::FastMathFlagGuard guard(ir);
+  ir.clearFastMathFlags();
+  llvm::Type* i32 = like(ir.getInt32Ty(), a);
+  const auto number = [&](std::uint32_t value) { return llvm::ConstantInt::get(i32, value); };
+  llvm::Value* bits = ir.CreateBitCast(a, i32);
+  llvm::Value* magnitude = ir.CreateAnd(bits, number(0x7fffffff));
+  // Adding 0.5 leaves a multiple of 2^-24, f16's smallest number, in the low bits.
+  llvm::Value* shifted = ir.CreateFAdd(ir.CreateBitCast(magnitude, a->getType()), llvm::ConstantFP::get(a->getType(), 0.5));
+  llvm::Value* denormal = ir.CreateSub(ir.CreateBitCast(shifted, i32), number(0x3f000000));
+  // Another exponent, and what carries into the 10 bits that stay. 65520 and more become infinity by that carry.
+  llvm::Value* odd = ir.CreateAnd(ir.CreateLShr(magnitude, number(13)), number(1));
+  llvm::Value* rounded = ir.CreateAdd(ir.CreateSub(magnitude, number(112u << 23)), ir.CreateAdd(odd, number(0xfff)));
+  llvm::Value* normal = ir.CreateLShr(rounded, number(13));
+  llvm::Value* not_finite = ir.CreateSelect(ir.CreateFCmpUNO(a, a), number(0x7e00), number(0x7c00));
+  llvm::Value* result = ir.CreateSelect(ir.CreateICmpULT(magnitude, number(113u << 23)), denormal, normal);
+  result = ir.CreateSelect(ir.CreateICmpUGE(magnitude, number(143u << 23)), not_finite, result);
+  result = ir.CreateOr(result, ir.CreateAnd(ir.CreateLShr(bits, number(16)), number(0x8000)));
+  return ir.CreateBitCast(ir.CreateTrunc(result, like(ir.getInt16Ty(), a)), like(ir.getHalfTy(), a));
+}
+
 /// Saturates; NaN becomes 0.
 llvm::Value* float_to_integer(llvm::IRBuilder<>& ir, DType to, llvm::Value* a) {
   llvm::Type* type = like(register_type(ir.getContext(), to), a);
@@ -189,14 +224,17 @@ llvm::Value* emit_compare(llvm::IRBuilder<>& ir, Op op, DType dtype, llvm::Value
   return ir.CreateCmp(predicate, a, b);
 }
 
-llvm::Value* emit_cast(llvm::IRBuilder<>& ir, DType from, DType to, llvm::Value* a) {
+llvm::Value* emit_cast(llvm::IRBuilder<>& ir, DType from, DType to, llvm::Value* a, bool has_f16c) {
   if (from == to) return a;
+  const auto from_f32 = [&](llvm::Value* value) { return emit_cast(ir, DType::f32, to, value, has_f16c); };
+  const auto to_f32 = [&] { return emit_cast(ir, from, DType::f32, a, has_f16c); };
   // bf16 has no arithmetic of its own: everything goes through f32.
-  if (from == DType::bf16) return emit_cast(ir, DType::f32, to, bf16_to_float(ir, a));
-  if (to == DType::bf16) return float_to_bf16(ir, emit_cast(ir, from, DType::f32, a));
+  if (from == DType::bf16) return from_f32(bf16_to_float(ir, a));
+  if (to == DType::bf16) return float_to_bf16(ir, to_f32());
   // Without a library only f32 converts to f16.
-  if (to == DType::f16 && from != DType::f32) return emit_cast(ir, DType::f32, to, emit_cast(ir, from, DType::f32, a));
-  if (from == DType::f16 && to != DType::f32) return emit_cast(ir, DType::f32, to, emit_cast(ir, from, DType::f32, a));
+  if ((to == DType::f16 && from != DType::f32) || (from == DType::f16 && to != DType::f32)) return from_f32(to_f32());
+  if (from == DType::f16 && !has_f16c) return f16_bits_to_float(ir, a);
+  if (to == DType::f16 && !has_f16c) return float_to_f16_bits(ir, a);
 
   llvm::Type* type = like(register_type(ir.getContext(), to), a);
   if (to == DType::boolean) {

@@ -112,7 +112,7 @@ llvm::Value* FunctionEmitter::compute(const Expr& e, const Lanes* lanes) {
       const auto values = align({arg(0), arg(1), arg(2)});
       return builder_.CreateSelect(values[0], values[1], values[2]);
     }
-    case ExprKind::cast: return emit_cast(builder_, e->args[0]->dtype, e->dtype, arg(0));
+    case ExprKind::cast: return emit_cast(builder_, e->args[0]->dtype, e->dtype, arg(0), options_.has_f16c);
     case ExprKind::bitcast: {
       llvm::Value* from = arg(0);
       llvm::Type* type = register_type(builder_.getContext(), e->dtype);

@@ -51,7 +51,8 @@ llvm::Type* memory_type(llvm::LLVMContext& context, DType dtype);
 llvm::Value* emit_unary(llvm::IRBuilder<>& builder, kernel::Op op, DType dtype, llvm::Value* a);
 llvm::Value* emit_binary(llvm::IRBuilder<>& builder, kernel::Op op, DType dtype, llvm::Value* a, llvm::Value* b);
 llvm::Value* emit_compare(llvm::IRBuilder<>& builder, kernel::Op op, DType dtype, llvm::Value* a, llvm::Value* b);
-llvm::Value* emit_cast(llvm::IRBuilder<>& builder, DType from, DType to, llvm::Value* a);
+/// `has_f16c`: the machine converts between f16 and f32.
+llvm::Value* emit_cast(llvm::IRBuilder<>& builder, DType from, DType to, llvm::Value* a, bool has_f16c);
 /// The neutral element of a fold.
 llvm::Constant* fold_identity(kernel::Op op, DType dtype, llvm::Type* type);
 
