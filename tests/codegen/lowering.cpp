@@ -36,6 +36,18 @@ bool close(double actual, double expected, DType dtype) {
   return std::fabs(actual - expected) <= tolerance(dtype) * std::max(1.0, std::fabs(expected));
 }
 
+/// The code of a group, kept for the next values of its symbols.
+const Machine& machine_of(const WrappedGroup& group, const std::string& level) {
+  static std::map<std::string, std::unique_ptr<Machine>> known;
+  std::unique_ptr<Machine>& machine = known[level + to_text(*group.graph)];
+  if (!machine) {
+    CodegenOptions options;
+    options.cpu = level;
+    machine = std::make_unique<Machine>(*group.graph, options);
+  }
+  return *machine;
+}
+
 }  // namespace
 
 WrappedGroup wrap_group(const std::string& region_text) { return wrap_group(std::move(parse_graphs(region_text, "test").front())); }
@@ -100,7 +112,8 @@ void expect_lowering_matches(const std::string& region_text, const SymbolValues&
   expect_lowering_matches(wrap_group(region_text), symbols, ranges);
 }
 
-void expect_lowering_matches(const WrappedGroup& group, const SymbolValues& symbols, const InputRanges& ranges) {
+void expect_lowering_matches(const WrappedGroup& group, const SymbolValues& symbols, const InputRanges& ranges,
+                             const std::vector<std::string>& levels) {
   SCOPED_TRACE(to_text(group.region()));
   const kernel::Kernel kernel = lower_to_loops(*group.node, {});
   SCOPED_TRACE(to_text(kernel));
@@ -108,6 +121,22 @@ void expect_lowering_matches(const WrappedGroup& group, const SymbolValues& symb
   std::vector<Tensor> buffers = kernel_buffers(group.region(), inputs, symbols);
   ASSERT_NO_THROW(interpret(kernel, buffers, symbols));
   expect_results_match(group.region(), inputs, buffers);
+  for (const std::string& level : levels) {
+    SCOPED_TRACE(level);
+    expect_code_matches(group, machine_of(group, level), inputs, symbols);
+  }
+}
+
+void expect_code_matches(const WrappedGroup& group, const Machine& machine, const std::vector<Tensor>& inputs,
+                         const SymbolValues& symbols) {
+  ASSERT_EQ(machine.undefined_symbols(), std::vector<std::string>());
+  for (Guard guard : {Guard::before, Guard::after}) {
+    std::vector<Tensor> buffers = kernel_buffers(group.region(), inputs, symbols);
+    buffers.resize(inputs.size());
+    const std::vector<Tensor> results = machine.run(buffers, symbols, guard);
+    buffers.insert(buffers.end(), results.begin(), results.end());
+    expect_results_match(group.region(), inputs, buffers);
+  }
 }
 
 std::int64_t task_count(const std::string& region_text, const SymbolValues& symbols) {

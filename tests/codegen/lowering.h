@@ -1,4 +1,4 @@
-// Runs a fused group, given as IR text, both through lower_to_loops and the interpreter and through the reference kernels.
+// Runs a fused group, given as IR text, through lower_to_loops and the interpreter, as machine code, and through the reference kernels.
 #pragma once
 
 #include <map>
@@ -10,6 +10,7 @@
 #include "codegen/schedule/loops.h"
 #include "ir/graph.h"
 #include "tests/codegen/interpreter.h"
+#include "tests/codegen/machine.h"
 
 namespace intaglio::testing {
 
@@ -33,9 +34,13 @@ std::vector<Tensor> random_inputs(const Graph& region, const SymbolValues& symbo
 /// The buffers of the group's kernel: inputs in memory order, outputs filled with a pattern that no result has.
 std::vector<Tensor> kernel_buffers(const Graph& region, const std::vector<Tensor>& inputs, const SymbolValues& symbols);
 
-/// Lowers the group, interprets it with the symbols bound and compares all results with `evaluate`.
+/// Lowers the group, interprets it with the symbols bound and compares all results with `evaluate`; then the same with the machine code of
+/// each level that can run here.
 void expect_lowering_matches(const std::string& region_text, const SymbolValues& symbols = {}, const InputRanges& ranges = {});
-void expect_lowering_matches(const WrappedGroup& group, const SymbolValues& symbols, const InputRanges& ranges);
+void expect_lowering_matches(const WrappedGroup& group, const SymbolValues& symbols, const InputRanges& ranges,
+                             const std::vector<std::string>& levels = runnable_levels());
+/// Runs the group's code with guards on either side and compares with `evaluate`.
+void expect_code_matches(const WrappedGroup& group, const Machine& machine, const std::vector<Tensor>& inputs, const SymbolValues& symbols);
 /// How many tasks the group's kernel has.
 std::int64_t task_count(const std::string& region_text, const SymbolValues& symbols = {});
 
