@@ -1,22 +1,15 @@
-// Generates the code of a plan's kernels and writes the artifact.
+// Generates the code of each variant and writes the artifact.
 
-#include <llvm/IR/LLVMContext.h>
-#include <llvm/IR/Module.h>
-#include <llvm/Support/raw_ostream.h>
 #define XXH_INLINE_ALL
 #include <xxhash.h>
 
 #include <fmt/ranges.h>
 
-#include <atomic>
 #include <fstream>
-#include <mutex>
-#include <nlohmann/json.hpp>
-#include <thread>
 
-#include "codegen/codegen.h"
-#include "codegen/cpu/link.h"
-#include "codegen/cpu/object.h"
+#include "codegen/backend.h"
+#include "codegen/cpu/backend.h"
+#include "codegen/cuda/backend.h"
 #include "codegen/plan.h"
 #include "intaglio/artifact.h"
 #include "support/diagnostics.h"
@@ -25,54 +18,6 @@
 
 namespace intaglio {
 namespace {
-
-enum class Stage { llvm, assembly, object };
-
-/// A module and the context that owns what is in it.
-struct OwnedModule {
-  std::unique_ptr<llvm::LLVMContext> context = std::make_unique<llvm::LLVMContext>();
-  std::unique_ptr<llvm::Module> module;
-};
-
-/// One module through LLVM.
-std::string finish(llvm::Module& module, const cpu::CpuTarget& target, llvm::TargetMachine& machine, Stage stage) {
-  cpu::apply_target(module, machine, target);
-  cpu::optimize_module(module, machine);
-  if (stage != Stage::llvm) return cpu::emit_object(module, machine, stage == Stage::assembly);
-  std::string text;
-  llvm::raw_string_ostream stream(text);
-  module.print(stream, nullptr);
-  return text;
-}
-
-/// All kernels; the results are in their order. Emission stays on this thread, where kernel expressions are interned; LLVM, which takes nearly all of the time, uses all cores.
-std::vector<std::string> generate_all(const std::vector<cpu::KernelPlan>& kernels, const cpu::CpuTarget& target, Stage stage) {
-  std::vector<OwnedModule> modules(kernels.size());
-  for (std::size_t i = 0; i < kernels.size(); ++i) {
-    modules[i].module = std::make_unique<llvm::Module>(kernels[i].name, *modules[i].context);
-    kernels[i].emit(*modules[i].module);
-  }
-  std::vector<std::string> results(kernels.size());
-  std::atomic<std::size_t> next{0};
-  std::exception_ptr failure;
-  std::mutex failure_mutex;
-  const auto work = [&] {
-    try {
-      const auto machine = cpu::create_target_machine(target);
-      for (std::size_t i = next++; i < kernels.size(); i = next++) results[i] = finish(*modules[i].module, target, *machine, stage);
-    } catch (...) {
-      const std::lock_guard lock(failure_mutex);
-      failure = std::current_exception();
-    }
-  };
-  {
-    std::vector<std::jthread> threads;
-    for (unsigned i = 1; i < std::max(1u, std::thread::hardware_concurrency()); ++i) threads.emplace_back(work);
-    work();
-  }
-  if (failure) std::rethrow_exception(failure);
-  return results;
-}
 
 std::string hex(std::uint64_t value) { return fmt::format("{:016x}", value); }
 std::string checksum(const std::string& bytes) { return hex(XXH64(bytes.data(), bytes.size(), 0)); }
@@ -89,33 +34,79 @@ nlohmann::ordered_json port_json(const std::string& name, const Type& type) {
   return {{"name", name}, {"dtype", dtype_name(type.dtype)}, {"shape", shape}};
 }
 
+/// One target's plan and code.
+struct Variant {
+  std::string folder, plan, layers, code_name, code;
+  std::int64_t arena_bytes = -1;
+  nlohmann::ordered_json requirements;
+
+  std::string plan_path() const { return folder + "/" INTAGLIO_PLAN_NAME; }
+  std::string layers_path() const { return folder + "/" INTAGLIO_LAYERS_NAME; }
+  std::string code_path() const { return folder + "/" + code_name; }
+};
+
+Variant make_variant(const Graph& graph, const Backend& backend, WeightStore& weights) {
+  const Plan plan = make_plan(graph, backend, weights);
+  const GeneratedCode code = backend.generate(plan.kernels);
+  return {backend.variant(), serialize_plan(graph, plan, code), layers_json(plan), backend.code_name(), code.bytes, plan.arena_bytes, backend.requirements()};
+}
+
+nlohmann::ordered_json to_json(const Variant& variant) {
+  nlohmann::ordered_json json = {{"name", variant.folder}};
+  json.update(variant.requirements);
+  json.update({{"arena_bytes", variant.arena_bytes},
+               {"plan", variant.plan_path()},
+               {"plan_xxh64", checksum(variant.plan)},
+               {"layers", variant.layers_path()},
+               {"layers_xxh64", checksum(variant.layers)},
+               {"code", variant.code_path()},
+               {"code_xxh64", checksum(variant.code)}});
+  return json;
+}
+
+/// Calls `write` for all bytes of weights.bin, in order.
+void for_each_weight(const WeightStore& weights, const std::function<void(std::string_view)>& write) {
+  const std::string zeros(INTAGLIO_ALIGNMENT, '\0');
+  for (const Tensor& tensor : weights.tensors()) {
+    write(std::string_view(static_cast<const char*>(tensor.data()), tensor.bytes()));
+    if (const std::size_t rest = tensor.bytes() % INTAGLIO_ALIGNMENT) write(std::string_view(zeros).substr(rest));
+  }
+}
+
+std::uint64_t weights_checksum(const WeightStore& weights) {
+  XXH64_state_t* hash = XXH64_createState();
+  XXH64_reset(hash, 0);
+  for_each_weight(weights, [&](std::string_view bytes) { XXH64_update(hash, bytes.data(), bytes.size()); });
+  const std::uint64_t result = XXH64_digest(hash);
+  XXH64_freeState(hash);
+  return result;
+}
+
 }  // namespace
 
-void generate_artifact(const Graph& graph, const CodegenOptions& options, const ModelInfo& info, const std::string& path) {
-  const cpu::CpuTarget target = cpu::resolve_cpu(options.cpu);
-  const Plan plan = make_plan(graph, target, options);
-  const std::string code = cpu::link_shared_library(generate_all(plan.kernels, target, Stage::object));
-  const std::string plan_bytes = serialize_plan(graph, plan);
-  const std::string layers = layers_json(plan);
-  const std::string folder = "cpu-" + target.name;
-
-  XXH64_state_t* weights_hash = XXH64_createState();
-  XXH64_reset(weights_hash, 0);
-  const std::string zeros(INTAGLIO_ALIGNMENT, '\0');
-  const auto for_each_weight = [&](const auto& write) {
-    for (const Tensor& tensor : plan.weights) {
-      write(std::string_view(static_cast<const char*>(tensor.data()), tensor.bytes()));
-      if (const std::size_t rest = tensor.bytes() % INTAGLIO_ALIGNMENT) write(std::string_view(zeros).substr(rest));
+std::vector<std::unique_ptr<Backend>> make_backends(const CodegenOptions& options) {
+  std::vector<std::unique_ptr<Backend>> backends;
+  for (const std::string& target : options.targets) {
+    if (target == "cpu") {
+      backends.push_back(std::make_unique<cpu::CpuBackend>(options));
+    } else {
+      internal_check(target == "cuda", "there is no target {}", target);
+      for (const std::string& arch : options.archs) backends.push_back(std::make_unique<cuda::CudaBackend>(options, arch));
     }
-  };
-  for_each_weight([&](std::string_view bytes) { XXH64_update(weights_hash, bytes.data(), bytes.size()); });
-  const std::uint64_t weights_checksum = XXH64_digest(weights_hash);
-  XXH64_freeState(weights_hash);
+  }
+  return backends;
+}
 
-  nlohmann::ordered_json inputs = nlohmann::json::array(), outputs = nlohmann::json::array();
+void generate_artifact(const Graph& graph, const CodegenOptions& options, const ModelInfo& info, const std::string& path) {
+  WeightStore weights;
+  std::vector<Variant> variants;
+  for (const auto& backend : make_backends(options)) variants.push_back(make_variant(graph, *backend, weights));
+
+  nlohmann::ordered_json inputs = nlohmann::json::array(), outputs = nlohmann::json::array(), variant_entries = nlohmann::json::array();
   for (const auto& argument : graph.arguments()) inputs.push_back(port_json(argument->name, argument->type));
   for (std::size_t i = 0; i < graph.results().size(); ++i) outputs.push_back(port_json(graph.result_names()[i], graph.results()[i]->type));
-  nlohmann::ordered_json manifest = {
+  for (const Variant& variant : variants) variant_entries.push_back(to_json(variant));
+  const nlohmann::ordered_json manifest = {
       {"format_version", INTAGLIO_FORMAT_VERSION},
       {"compiler_version", info.version},
       {"model", info.name},
@@ -123,47 +114,41 @@ void generate_artifact(const Graph& graph, const CodegenOptions& options, const 
       {"options", info.options_text},
       {"inputs", inputs},
       {"outputs", outputs},
-      {"weights", {{"bytes", plan.weight_bytes}, {"xxh64", hex(weights_checksum)}}},
-      {"arena_bytes", plan.arena_bytes},
-      {"layers_xxh64", checksum(layers)},
-      {"variants",
-       {{{"name", folder},
-         {"target", "cpu"},
-         {"cpu", target.name},
-         {"features", target.features},
-         {"plan", folder + "/" INTAGLIO_PLAN_NAME},
-         {"plan_xxh64", checksum(plan_bytes)},
-         {"code", folder + "/" INTAGLIO_CODE_NAME},
-         {"code_xxh64", checksum(code)}}}},
+      {"weights", {{"bytes", weights.bytes()}, {"xxh64", hex(weights_checksum(weights))}}},
+      {"variants", variant_entries},
   };
 
   write_file(path, [&](std::ostream& out) {
     TarWriter tar(out);
     tar.add(INTAGLIO_MANIFEST_NAME, manifest.dump(1) + "\n");
-    tar.add(INTAGLIO_LAYERS_NAME, layers);
-    tar.add(folder + "/" INTAGLIO_PLAN_NAME, plan_bytes);
-    tar.add(folder + "/" INTAGLIO_CODE_NAME, code);
-    tar.begin(INTAGLIO_WEIGHTS_NAME, static_cast<std::uint64_t>(plan.weight_bytes), INTAGLIO_WEIGHTS_ALIGNMENT);
-    for_each_weight([&](std::string_view bytes) { tar.write(bytes); });
+    for (const Variant& variant : variants) {
+      tar.add(variant.layers_path(), variant.layers);
+      tar.add(variant.plan_path(), variant.plan);
+      tar.add(variant.code_path(), variant.code);
+    }
+    tar.begin(INTAGLIO_WEIGHTS_NAME, static_cast<std::uint64_t>(weights.bytes()), INTAGLIO_WEIGHTS_ALIGNMENT);
+    for_each_weight(weights, [&](std::string_view bytes) { tar.write(bytes); });
     tar.end();
     tar.finish();
   });
 }
 
 std::string emit_text(const Graph& graph, const CodegenOptions& options, std::string_view kind) {
-  const cpu::CpuTarget target = cpu::resolve_cpu(options.cpu);
-  const Plan plan = make_plan(graph, target, options);
+  WeightStore weights;
   std::string text;
-  if (kind == "kernels") {
+  for (const auto& backend : make_backends(options)) {
+    const Plan plan = make_plan(graph, *backend, weights);
+    if (kind != "kernels") {
+      text += backend->emit(plan.kernels, kind);
+      continue;
+    }
     for (const PlannedStep& step : plan.steps) {
       if (step.kernel < 0) continue;
-      const cpu::KernelPlan& kernel = plan.kernels[step.kernel];
+      const KernelPlan& kernel = plan.kernels[step.kernel];
       text += fmt::format("// {}: {} tasks", fmt::join(step.origins, ", "), kernel.tasks.text());
       text += fmt::format(", {} bytes of scratch\n// {}\n{}\n", kernel.scratch_bytes.text(), kernel.name, kernel.text);
     }
-    return text;
   }
-  for (const std::string& part : generate_all(plan.kernels, target, kind == "asm" ? Stage::assembly : Stage::llvm)) text += part + "\n";
   return text;
 }
 

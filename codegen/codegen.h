@@ -4,12 +4,17 @@
 #include <set>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "ir/graph.h"
 
 namespace intaglio {
 
 struct CodegenOptions {
+  /// "cpu", "cuda": a variant for each, in this order.
+  std::vector<std::string> targets{"cpu"};
+  /// Of the CUDA variants: "sm_90a", "ptx".
+  std::vector<std::string> archs{"sm_90a"};
   /// "native" or a level or CPU name that LLVM knows.
   std::string cpu = "native";
   int optimization_level = 2;
@@ -29,7 +34,7 @@ struct ModelInfo {
 /// Generates code for every kernel of `graph`, plans its memory, and writes the artifact to `path` (deterministic: equal input, equal bytes).
 void generate_artifact(const Graph& graph, const CodegenOptions& options, const ModelInfo& info, const std::string& path);
 
-/// The text of a stage: "kernels" (kernel IR and contraction schedules), "llvm" (optimized LLVM IR) or "asm".
+/// The text of a stage: "kernels" (kernel IR and contraction schedules), "llvm" (optimized LLVM IR), "asm", "cuda" or "ptx".
 std::string emit_text(const Graph& graph, const CodegenOptions& options, std::string_view kind);
 
 }  // namespace intaglio

@@ -2,11 +2,6 @@
 
 #include "codegen/plan.h"
 
-#define XXH_INLINE_ALL
-#include <xxhash.h>
-
-#include <cstring>
-
 #include "codegen/schedule/pull.h"
 #include "intaglio/artifact.h"
 #include "ir/view.h"
@@ -24,7 +19,7 @@ Dim bytes_of(const Type& type) { return Dim::ceildiv(element_count(type.shape) *
 
 class Planner {
  public:
-  Planner(const Graph& graph, const cpu::CpuTarget& target, const CodegenOptions& options) : graph_(graph), target_(target), options_(options) {}
+  Planner(const Graph& graph, const Backend& backend, WeightStore& weights) : graph_(graph), backend_(backend), weights_(weights) {}
 
   Plan make() {
     plan_.symbols = graph_.symbols();
@@ -57,7 +52,7 @@ class Planner {
   }
 
   void add_kernel(const Node& node) {
-    cpu::KernelPlan kernel = cpu::plan_kernel(node, target_, options_);
+    KernelPlan kernel = backend_.plan_kernel(node);
     PlannedStep step;
     step.kind = kernel.kind;
     step.tasks = kernel.tasks;
@@ -69,7 +64,7 @@ class Planner {
     for (int i = 0; i < node.operand_count(); ++i) {
       const Value& operand = *node.operand(i);
       step.bytes = step.bytes + bytes_of(operand.type);
-      step.buffers.push_back(i == kernel.packed_operand ? add_weights(cpu::pack_weights(node)) : read(operand, now));
+      step.buffers.push_back(i == kernel.packed_operand ? add_weights(backend_.pack_weights(node)) : read(operand, now));
     }
     for (int i = 0; i < node.result_count(); ++i) {
       const Value& result = *node.result(i);
@@ -98,21 +93,12 @@ class Planner {
     return buffer;
   }
 
-  /// Equal contents are stored once.
+  /// Equal contents are one buffer.
   std::uint32_t add_weights(const Tensor& tensor) {
-    const std::uint64_t hash = XXH64(tensor.data(), tensor.bytes(), 0);
-    for (auto [at, end] = weight_index_.equal_range(hash); at != end; ++at) {
-      const Tensor& known = plan_.weights[at->second.weight];
-      if (known.bytes() == tensor.bytes() && std::memcmp(known.data(), tensor.data(), tensor.bytes()) == 0) return at->second.buffer;
-    }
-    const std::int64_t offset = plan_.weight_bytes;
-    const auto bytes = static_cast<std::int64_t>(tensor.bytes());
-    const std::uint32_t buffer = add_buffer({PlannedBuffer::Place::weights, bytes, offset});
-    weight_index_.emplace(hash, Placed{plan_.weights.size(), buffer});
-    plan_.weights.push_back(tensor);
-    plan_.weight_offsets.push_back(offset);
-    plan_.weight_bytes = (offset + bytes + INTAGLIO_ALIGNMENT - 1) / INTAGLIO_ALIGNMENT * INTAGLIO_ALIGNMENT;
-    return buffer;
+    const std::int64_t offset = weights_.add(tensor);
+    const auto [known, added] = weight_buffers_.try_emplace(offset, 0);
+    if (added) known->second = add_buffer({PlannedBuffer::Place::weights, static_cast<std::int64_t>(tensor.bytes()), offset});
+    return known->second;
   }
 
   /// A result's buffer becomes the output itself, unless it is an input, a constant or an output already: then it is copied.
@@ -153,22 +139,17 @@ class Planner {
     plan_.arena_bytes = layout.bytes;
   }
 
-  struct Placed {
-    std::size_t weight;
-    std::uint32_t buffer;
-  };
-
   const Graph& graph_;
-  const cpu::CpuTarget& target_;
-  const CodegenOptions& options_;
+  const Backend& backend_;
+  WeightStore& weights_;
   Plan plan_;
   std::map<const Value*, std::uint32_t> buffer_of_;
   std::map<std::string, int> kernel_index_;
-  std::multimap<std::uint64_t, Placed> weight_index_;
+  std::map<std::int64_t, std::uint32_t> weight_buffers_;  ///< by offset in the store
 };
 
 }  // namespace
 
-Plan make_plan(const Graph& graph, const cpu::CpuTarget& target, const CodegenOptions& options) { return Planner(graph, target, options).make(); }
+Plan make_plan(const Graph& graph, const Backend& backend, WeightStore& weights) { return Planner(graph, backend, weights).make(); }
 
 }  // namespace intaglio

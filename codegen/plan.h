@@ -4,7 +4,8 @@
 #include <string>
 #include <vector>
 
-#include "codegen/cpu/backend.h"
+#include "codegen/backend.h"
+#include "codegen/weight_store.h"
 #include "ir/graph.h"
 
 namespace intaglio {
@@ -35,20 +36,17 @@ struct PlannedStep {
 struct Plan {
   std::vector<std::string> symbols;
   std::vector<PlannedBuffer> buffers;
-  std::vector<cpu::KernelPlan> kernels;  ///< each once, however many steps run it
+  std::vector<KernelPlan> kernels;  ///< each once, however many steps run it
   std::vector<PlannedStep> steps;
   std::vector<std::uint32_t> input_buffers, output_buffers;
-  std::vector<Tensor> weights;           ///< what weights.bin holds, in order, at `weight_offsets`
-  std::vector<std::int64_t> weight_offsets;
-  std::int64_t weight_bytes = 0;
   std::int64_t arena_bytes = -1;         ///< of a static arena
 };
 
-/// Plans the kernels and views of `graph`. Views share the buffer of what they show.
-Plan make_plan(const Graph& graph, const cpu::CpuTarget& target, const CodegenOptions& options);
+/// Plans the kernels and views of `graph`. Views share the buffer of what they show; constants go to `weights`.
+Plan make_plan(const Graph& graph, const Backend& backend, WeightStore& weights);
 
 /// The plan as a verified-before-use FlatBuffer (include/intaglio/plan.fbs).
-std::string serialize_plan(const Graph& graph, const Plan& plan);
+std::string serialize_plan(const Graph& graph, const Plan& plan, const GeneratedCode& code);
 /// layers.json: one entry a step, with the ONNX nodes that it computes.
 std::string layers_json(const Plan& plan);
 

@@ -11,7 +11,7 @@ namespace {
 
 class Writer {
  public:
-  Writer(const Graph& graph, const Plan& plan) : graph_(graph), plan_(plan) {
+  Writer(const Graph& graph, const Plan& plan, const GeneratedCode& code) : graph_(graph), plan_(plan), code_(code) {
     for (std::size_t i = 0; i < plan.symbols.size(); ++i) symbol_index_[plan.symbols[i]] = static_cast<std::int64_t>(i);
   }
 
@@ -32,8 +32,8 @@ class Writer {
     }
     std::vector<flatbuffers::Offset<plan::Buffer>> buffers;
     for (const PlannedBuffer& buffer : plan_.buffers) buffers.push_back(write(buffer));
-    std::vector<flatbuffers::Offset<flatbuffers::String>> kernels;
-    for (const cpu::KernelPlan& kernel : plan_.kernels) kernels.push_back(fbb_.CreateString(kernel.name));
+    std::vector<flatbuffers::Offset<plan::Kernel>> kernels;
+    for (std::size_t i = 0; i < plan_.kernels.size(); ++i) kernels.push_back(write(plan_.kernels[i], code_.offsets.empty() ? 0 : code_.offsets[i]));
     std::vector<flatbuffers::Offset<plan::Step>> steps;
     for (std::size_t i = 0; i < plan_.steps.size(); ++i) steps.push_back(write(plan_.steps[i], static_cast<std::uint32_t>(i)));
     fbb_.Finish(plan::CreatePlan(fbb_, fbb_.CreateVector(symbols), fbb_.CreateVector(inputs), fbb_.CreateVector(outputs), fbb_.CreateVector(equations),
@@ -62,6 +62,10 @@ class Writer {
     return plan::CreateBuffer(fbb_, kPlaces[static_cast<int>(buffer.place)], dim(buffer.bytes), buffer.offset, buffer.port, buffer.first_step, buffer.last_step);
   }
 
+  flatbuffers::Offset<plan::Kernel> write(const KernelPlan& kernel, std::uint64_t offset) {
+    return plan::CreateKernel(fbb_, fbb_.CreateString(kernel.name), offset, static_cast<std::uint32_t>(kernel.block_threads));
+  }
+
   flatbuffers::Offset<plan::Step> write(const PlannedStep& step, std::uint32_t layer) {
     std::vector<std::uint32_t> symbols;
     if (step.kernel >= 0) {
@@ -78,13 +82,14 @@ class Writer {
 
   const Graph& graph_;
   const Plan& plan_;
+  const GeneratedCode& code_;
   std::map<std::string, std::int64_t> symbol_index_;
   flatbuffers::FlatBufferBuilder fbb_;
 };
 
 }  // namespace
 
-std::string serialize_plan(const Graph& graph, const Plan& plan) { return Writer(graph, plan).write(); }
+std::string serialize_plan(const Graph& graph, const Plan& plan, const GeneratedCode& code) { return Writer(graph, plan, code).write(); }
 
 std::string layers_json(const Plan& plan) {
   nlohmann::ordered_json layers = nlohmann::json::array();

@@ -152,7 +152,7 @@ void Context::run_steps(bool profile) {
     const double began = profile ? now_us() : 0;
     const int threads = run_step(i);
     if (!profile) continue;
-    const char* name = from.kind() == plan::StepKind::copy ? "copy" : plan.kernels()->Get(from.kernel())->c_str();
+    const char* name = from.kind() == plan::StepKind::copy ? "copy" : plan.kernels()->Get(from.kernel())->name()->c_str();
     times_.push_back({i, from.layer(), name, began - run_began_us_, now_us() - began, steps_[i].tasks, threads});
   }
 }

@@ -62,10 +62,10 @@ Model::Model(const std::string& path) : path_(path), file_(std::make_unique<Mapp
     if (version != INTAGLIO_FORMAT_VERSION) {
       invalid(path, "the artifact is of another format version", fmt::format("version {}", INTAGLIO_FORMAT_VERSION), fmt::format("version {}", version));
     }
-    const auto layers_bytes = entry(file, index, INTAGLIO_LAYERS_NAME, path);
-    check_sum(layers_bytes, manifest, "layers_xxh64", path);
-    layers_ = text_of(layers_bytes);
     const json variant = choose_variant(manifest, path);
+    const auto layers_bytes = entry(file, index, variant.at("layers").get<std::string>(), path);
+    check_sum(layers_bytes, variant, "layers_xxh64", path);
+    layers_ = text_of(layers_bytes);
     const auto plan_bytes = entry(file, index, variant.at("plan").get<std::string>(), path);
     const auto code_bytes = entry(file, index, variant.at("code").get<std::string>(), path);
     check_sum(plan_bytes, variant, "plan_xxh64", path);
@@ -80,9 +80,9 @@ Model::Model(const std::string& path) : path_(path), file_(std::make_unique<Mapp
   } catch (const json::exception& error) {
     invalid(path, fmt::format("the artifact's manifest is malformed: {}", error.what()));
   }
-  for (const auto* name : *plan_->kernels()) {
-    kernels_.push_back(code_->kernel(name->c_str()));
-    if (!kernels_.back()) invalid(path, fmt::format("the artifact's code lacks kernel '{}'", name->str()));
+  for (const auto* kernel : *plan_->kernels()) {
+    kernels_.push_back(code_->kernel(kernel->name()->c_str()));
+    if (!kernels_.back()) invalid(path, fmt::format("the artifact's code lacks kernel '{}'", kernel->name()->str()));
   }
   read_ports();
 }

@@ -2,6 +2,9 @@
 
 #include <CLI/CLI.hpp>
 
+#include <fmt/ranges.h>
+
+#include <algorithm>
 #include <cstdio>
 #include <memory>
 
@@ -14,12 +17,26 @@ namespace {
 
 struct Flags {
   CompileOptions options;
-  std::string target = "cpu", shapes, emit, progress = "auto";
+  std::string targets = "cpu", archs = "sm_90a", shapes, emit, progress = "auto";
   std::vector<std::string> disabled_passes, disabled_tactics, print_after;
 };
 
+/// "cpu,cuda": each known name once. CompileError (usage) otherwise.
+std::vector<std::string> names_of(const std::string& flag, const std::string& text, const std::vector<std::string>& known) {
+  std::vector<std::string> names = CLI::detail::split(text, ',');
+  for (std::size_t i = 0; i < names.size(); ++i) {
+    const bool again = std::find(names.begin(), names.begin() + static_cast<std::ptrdiff_t>(i), names[i]) != names.begin() + static_cast<std::ptrdiff_t>(i);
+    if (again || std::ranges::find(known, names[i]) == known.end()) {
+      throw CompileError(ErrorCode::usage, Diagnostic{flag, again ? fmt::format("'{}' is named twice", names[i]) : fmt::format("'{}' is not known", names[i]), fmt::format("{}", fmt::join(known, ", ")), text});
+    }
+  }
+  return names;
+}
+
 void run(Flags& flags) {
   CompileOptions& options = flags.options;
+  options.codegen.targets = names_of("--target", flags.targets, {"cpu", "cuda"});
+  options.codegen.archs = names_of("--arch", flags.archs, {"sm_90a", "ptx"});
   if (!flags.shapes.empty()) options.input_shapes = parse_shapes(flags.shapes);
   options.passes.disabled.insert(flags.disabled_passes.begin(), flags.disabled_passes.end());
   options.passes.print_after.insert(flags.print_after.begin(), flags.print_after.end());
@@ -48,13 +65,14 @@ void add_compile(CLI::App& app) {
   CompileOptions& options = flags->options;
   command->add_option("model", options.model, "the ONNX file")->required();
   command->add_option("-o,--output", options.output, "the artifact to write")->group("Output");
-  command->add_option("--target", flags->target, "what to generate code for")->check(CLI::IsMember({"cpu"}))->capture_default_str()->group("Target");
+  command->add_option("--target", flags->targets, "cpu, cuda, or both: cpu,cuda")->capture_default_str()->group("Target");
   command->add_option("--cpu", options.codegen.cpu, "native, a level such as x86-64-v3, or a CPU's name")->capture_default_str()->group("Target");
+  command->add_option("--arch", flags->archs, "GPUs: sm_90a (Hopper), ptx (any from compute capability 8.0 on), or both")->capture_default_str()->group("Target");
   command->add_option("--shapes", flags->shapes, "replaces symbolic input dimensions: in:1x3x224x224 or in[1,3,224,224], joined by commas")->group("Model");
   command->add_option("-O", options.codegen.optimization_level, "-O0: no fusion, plain loops; -O1: fusion and layouts; -O2: everything")->check(CLI::Range(0, 2))->capture_default_str()->group("Optimization");
   command->add_option("--disable-pass", flags->disabled_passes, "leaves a pass out")->group("Optimization");
   command->add_option("--disable-tactic", flags->disabled_tactics, "leaves a tactic out: tiled, depthwise")->check(CLI::IsMember({"tiled", "depthwise"}))->group("Optimization");
-  command->add_option("--emit", flags->emit, "prints a stage")->check(CLI::IsMember({"graph", "optimized", "kernels", "llvm", "asm"}))->group("Debugging");
+  command->add_option("--emit", flags->emit, "prints a stage")->check(CLI::IsMember({"graph", "optimized", "kernels", "llvm", "asm", "cuda", "ptx"}))->group("Debugging");
   command->add_option("--dump-ir", options.passes.dump_folder, "writes the graph after each pass into a folder")->group("Debugging");
   command->add_option("--print-after", flags->print_after, "prints the graph after a pass")->group("Debugging");
   command->add_flag("--time-passes", options.passes.time_passes, "tells how long each pass took")->group("Debugging");

@@ -10,6 +10,7 @@
 #include "codegen/schedule/contraction.h"
 #include "codegen/schedule/loops.h"
 #include "codegen/schedule/pull.h"
+#include "intaglio/artifact.h"
 #include "ir/op.h"
 #include "support/diagnostics.h"
 
@@ -33,30 +34,20 @@ KernelPlan plan_loops(kernel::Kernel kernel, std::string kind, const EmitOptions
   return plan;
 }
 
-/// Multiplications and additions of the root.
-Dim contraction_flops(const Node& root) {
-  const Shape& result = root.result()->type.shape;
-  const Shape& b = root.operand(1)->type.shape;
-  if (root.is("matmul")) return element_count(result) * root.operand(0)->type.shape.back() * 2;
-  Dim sum = b[1];
-  for (std::size_t i = 2; i < b.size(); ++i) sum = sum * b[i];
-  return element_count(result) * sum * 2;
-}
-
 }  // namespace
 
-KernelPlan plan_kernel(const Node& kernel_node, const CpuTarget& target, const CodegenOptions& options) {
-  const EmitOptions emission = emit_options(target, options);
+KernelPlan CpuBackend::plan_kernel(const Node& kernel_node) const {
+  const EmitOptions emission = emit_options(target_, options_);
   const Node* root = region_root(*kernel_node.region());
   if (!root || root->op().op_class != OpClass::contraction) {
     const std::string kind = root ? std::string(root->op_name()) : "elementwise";
-    return plan_loops(lower_to_loops(kernel_node, {target.vector_bytes}), kind, emission);
+    return plan_loops(lower_to_loops(kernel_node, {}), kind, emission);
   }
   const std::string kind(root->op_name());
   KernelPlan plan;
   std::optional<Contraction> spec;
-  if (options.optimization_level > 0 && !options.disabled_tactics.contains("tiled")) spec = describe_contraction(kernel_node);
-  const TileTraits traits{target.vector_bytes, target.vector_registers, target.l2_bytes};
+  if (options_.optimization_level > 0 && !options_.disabled_tactics.contains("tiled")) spec = describe_contraction(kernel_node);
+  const TileTraits traits{target_.vector_bytes, target_.vector_registers, target_.l2_bytes};
   if (spec && spec->kind == Contraction::Kind::dense) {
     if (const auto dense = plan_dense(*spec, traits)) {
       plan.kind = kind;
@@ -69,8 +60,8 @@ KernelPlan plan_kernel(const Node& kernel_node, const CpuTarget& target, const C
       plan.emit = [spec = *spec, dense = *dense, emission](llvm::Module& module) { emit_dense(module, spec, dense, emission); };
     }
   }
-  if (spec && spec->kind == Contraction::Kind::depthwise && !options.disabled_tactics.contains("depthwise")) {
-    if (const auto depthwise = plan_depthwise(*spec, target.vector_registers)) {
+  if (spec && spec->kind == Contraction::Kind::depthwise && !options_.disabled_tactics.contains("depthwise")) {
+    if (const auto depthwise = plan_depthwise(*spec, target_.vector_registers)) {
       plan.kind = "depthwise";
       plan.text = to_text(*spec);
       plan.name = spec->name = function_name(spec->name, plan.text);
@@ -84,5 +75,11 @@ KernelPlan plan_kernel(const Node& kernel_node, const CpuTarget& target, const C
   plan.flops = contraction_flops(*root);
   return plan;
 }
+
+Tensor CpuBackend::pack_weights(const Node& kernel_node) const { return pack_panels(kernel_node); }
+
+nlohmann::ordered_json CpuBackend::requirements() const { return {{"target", "cpu"}, {"cpu", target_.name}, {"features", target_.features}}; }
+
+std::string CpuBackend::code_name() const { return INTAGLIO_CPU_CODE_NAME; }
 
 }  // namespace intaglio::cpu

@@ -66,7 +66,7 @@ bool is_depthwise(const Node& root, const Tensor& weight) {
 
 }  // namespace
 
-Tensor pack_weights(const Node& kernel_node) {
+Tensor pack_panels(const Node& kernel_node) {
   const Node& root = *region_root(*kernel_node.region());
   const Tensor& weight = kernel_node.operand(root.operand(1)->index())->constant();
   internal_check(root.operand(1)->type.is_row_major(), "packed weights are row-major");

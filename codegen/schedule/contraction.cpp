@@ -249,4 +249,13 @@ std::optional<Contraction> describe_contraction(const Node& kernel_node) {
   return Describer(kernel_node, *root).conv();
 }
 
+Dim contraction_flops(const Node& root) {
+  const Shape& result = root.result()->type.shape;
+  const Shape& b = root.operand(1)->type.shape;
+  if (root.is("matmul")) return element_count(result) * root.operand(0)->type.shape.back() * 2;
+  Dim sum = b[1];
+  for (std::size_t i = 2; i < b.size(); ++i) sum = sum * b[i];
+  return element_count(result) * sum * 2;
+}
+
 }  // namespace intaglio

@@ -62,6 +62,9 @@ std::optional<Contraction> describe_contraction(const Node& kernel_node);
 /// Any contraction as plain loops: one fold for each element of the result. The schedule of last resort, and of -O0.
 kernel::Kernel lower_naive_contraction(const Node& kernel_node);
 
+/// Multiplications and additions of a contraction.
+Dim contraction_flops(const Node& root);
+
 /// An attribute of conv with one entry a spatial axis; none means `fallback` for all.
 inline std::vector<std::int64_t> entries_or(std::vector<std::int64_t> given, std::size_t count, std::int64_t fallback) {
   return given.empty() ? std::vector<std::int64_t>(count, fallback) : given;

@@ -49,13 +49,13 @@ TaskLoops scheduled(Group& group, const std::function<Expr(const Dim&)>& task_of
 }
 
 /// A loop nest for each operand of the concat, each with its own tasks.
-void lower_concat(const Graph& region, const Node& concat, kernel::Kernel& kernel) {
+void lower_concat(const Graph& region, const Node& concat, kernel::Kernel& kernel, const LoopTraits& traits) {
   const std::size_t axis = static_cast<std::size_t>(concat.integer("axis"));
   std::vector<Piece> pieces;
   Dim begin = 0, first = 0;
   for (int i = 0; i < concat.operand_count(); ++i) {
     const Shape& shape = concat.operand(i)->type.shape;
-    Group group(region, kernel);
+    Group group(region, kernel, traits);
     Index offset(shape.size(), kernel::index_constant(0));
     offset[axis] = kernel::from_dim(first);
     group.add_result_axes(shape, offset);
@@ -95,8 +95,8 @@ void bind_root(Group& group, const Node& root) {
   internal_check(false, "{} cannot be lowered to loops", root.op_name());
 }
 
-void lower_group(const Graph& region, const Node* root, kernel::Kernel& kernel) {
-  Group group(region, kernel);
+void lower_group(const Graph& region, const Node* root, kernel::Kernel& kernel, const LoopTraits& traits) {
+  Group group(region, kernel, traits);
   group.add_result_axes(region.results()[0]->type.shape, {});
   if (root) bind_root(group, *root);
   group.add_stores();
@@ -144,7 +144,7 @@ std::string kernel_name(const Graph& region) {
 
 }  // namespace loops
 
-kernel::Kernel lower_to_loops(const Node& kernel_node, const LoopTraits&) {
+kernel::Kernel lower_to_loops(const Node& kernel_node, const LoopTraits& traits) {
   const Graph& region = *kernel_node.region();
   loops::check_results(region);
   kernel::Kernel kernel;
@@ -154,9 +154,9 @@ kernel::Kernel lower_to_loops(const Node& kernel_node, const LoopTraits&) {
   const Node* root = region_root(region);
   const Node* concat = root ? nullptr : loops::final_concat(region);
   if (concat) {
-    loops::lower_concat(region, *concat, kernel);
+    loops::lower_concat(region, *concat, kernel, traits);
   } else {
-    loops::lower_group(region, root, kernel);
+    loops::lower_group(region, root, kernel, traits);
   }
   return kernel;
 }

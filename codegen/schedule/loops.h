@@ -5,13 +5,14 @@
 
 namespace intaglio {
 
-/// What scheduling needs to know of a CPU; plain data.
+/// What scheduling needs to know of a target; plain data.
 struct LoopTraits {
-  int vector_bytes = 32;  ///< of the widest register
+  std::int64_t task_elements = 8192;  ///< elements of a task: enough work to be worth handing out
+  std::int64_t most_tasks = 512;      ///< tasks are larger when there would be more
 };
 
 /// Lowers the region of `kernel_node`; its root is null, or a reduction, row or window operator. The kernel's name says what it does and
 /// its shapes, so that equal text means equal code.
-kernel::Kernel lower_to_loops(const Node& kernel_node, const LoopTraits& traits);
+kernel::Kernel lower_to_loops(const Node& kernel_node, const LoopTraits& traits = {});
 
 }  // namespace intaglio

@@ -23,7 +23,7 @@ struct Fold {
 /// over another axis.
 class Group {
  public:
-  Group(const Graph& fused, kernel::Kernel& kernel) : region(fused), pull(fused), nest(kernel) {}
+  Group(const Graph& fused, kernel::Kernel& kernel, const LoopTraits& traits) : region(fused), pull(fused), nest(kernel, traits) {}
 
   const Graph& region;
   RegionPull pull;

@@ -5,6 +5,7 @@
 #include <functional>
 #include <vector>
 
+#include "codegen/schedule/loops.h"
 #include "ir/kernel/kernel.h"
 
 namespace intaglio::loops {
@@ -38,7 +39,7 @@ struct TaskLoops {
 
 class Nest {
  public:
-  explicit Nest(kernel::Kernel& kernel) : kernel_(kernel) {}
+  Nest(kernel::Kernel& kernel, const LoopTraits& traits) : kernel_(kernel), traits_(traits) {}
 
   std::vector<Axis> axes;
   std::vector<Step> steps;
@@ -74,6 +75,7 @@ class Nest {
   int tile(std::size_t axis, std::int64_t size);
 
   kernel::Kernel& kernel_;
+  const LoopTraits& traits_;
 };
 
 /// The expressions of a statement, for rewriting.

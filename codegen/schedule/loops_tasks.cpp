@@ -13,9 +13,6 @@ using kernel::ExprNode;
 using kernel::Op;
 using kernel::Stmt;
 
-/// Elements of a task. Larger ones when there would be more than kManyTasks of them.
-constexpr std::int64_t kTaskElements = 8192;
-constexpr std::int64_t kManyTasks = 512;
 /// Blocks of a vector axis are a multiple of this, so that all but the last begin on a cache line and fill their vectors.
 constexpr std::int64_t kBlockMultiple = 64;
 /// What an unknown extent is taken for where loops must be ordered by size.
@@ -64,8 +61,8 @@ Nest::Division Nest::divide() const {
   const int deepest = deepest_divisible_axis();
   if (deepest < 0) return {};
   const Dim total = axes[0].extent * work_inside(0);
-  std::int64_t target = kTaskElements;
-  if (total.is_constant()) target = std::max(target, total.value() / kManyTasks);
+  std::int64_t target = traits_.task_elements;
+  if (total.is_constant()) target = std::max(target, total.value() / traits_.most_tasks);
   int axis = deepest;
   while (axis > 0 && estimate(axes[axis].extent * work_inside(axis)) < target) --axis;
   const Dim inside = work_inside(axis);

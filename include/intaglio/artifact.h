@@ -10,7 +10,7 @@ extern "C" {
 #endif
 
 /* A loader opens exactly its own version. */
-#define INTAGLIO_FORMAT_VERSION 2
+#define INTAGLIO_FORMAT_VERSION 3
 
 /* Alignment in bytes of every buffer that a kernel is given, and of every tensor in weights.bin. */
 #define INTAGLIO_ALIGNMENT 64
@@ -19,9 +19,11 @@ extern "C" {
 
 #define INTAGLIO_MANIFEST_NAME "manifest.json"
 #define INTAGLIO_WEIGHTS_NAME "weights.bin"
+/* Inside each variant's folder. */
 #define INTAGLIO_LAYERS_NAME "layers.json"
-#define INTAGLIO_PLAN_NAME "plan.fb" /* inside the variant's folder */
-#define INTAGLIO_CODE_NAME "code.so" /* inside the variant's folder */
+#define INTAGLIO_PLAN_NAME "plan.fb"
+#define INTAGLIO_CPU_CODE_NAME "code.so"   /* one shared library */
+#define INTAGLIO_CUDA_CODE_NAME "code.bin" /* one cubin or PTX text a kernel, each ended by a zero byte, at the offsets of the plan */
 
 /* What a kernel returns, and what `code` of its status holds. */
 enum {

@@ -5,6 +5,8 @@
 #define XXH_INLINE_ALL
 #include <xxhash.h>
 
+#include <fmt/ranges.h>
+
 #include <filesystem>
 
 #include "frontend/onnx/import.h"
@@ -35,7 +37,8 @@ void optimize(Graph& graph, const CompileOptions& options) {
 
 /// The options that the artifact depends on, in fixed order.
 std::string options_text(const CompileOptions& options) {
-  std::string text = fmt::format("--cpu {} -O{}", options.codegen.cpu, options.codegen.optimization_level);
+  std::string text = fmt::format("--target {} --cpu {} --arch {} -O{}", fmt::join(options.codegen.targets, ","), options.codegen.cpu, fmt::join(options.codegen.archs, ","),
+                                 options.codegen.optimization_level);
   for (const auto& [name, shape] : options.input_shapes) text += fmt::format(" --shapes {}{}", name, to_text(shape));
   for (const auto& tactic : options.codegen.disabled_tactics) text += " --disable-tactic " + tactic;
   for (const auto& pass : options.passes.disabled) text += " --disable-pass " + pass;
@@ -82,7 +85,7 @@ std::unique_ptr<Graph> import_and_optimize(const CompileOptions& options) {
 
 void compile(const CompileOptions& options) {
   const auto graph = import_and_optimize(options);
-  report(options, fmt::format("generating code for --cpu {}", options.codegen.cpu));
+  report(options, fmt::format("generating code for {}", fmt::join(options.codegen.targets, ", ")));
   const std::string bytes = read_file(options.model);
   const ModelInfo info{std::filesystem::path(options.model).filename().string(), fmt::format("{:016x}", XXH64(bytes.data(), bytes.size(), 0)), options_text(options), kVersion};
   generate_artifact(*graph, options.codegen, info, options.output);

@@ -9,6 +9,7 @@
 #include <algorithm>
 #include <cstring>
 
+#include "codegen/cpu/backend.h"
 #include "codegen/cpu/link.h"
 #include "codegen/cpu/object.h"
 #include "intaglio/artifact.h"
@@ -26,7 +27,7 @@ void drop_alignment_promises(llvm::Module& module) {
   }
 }
 
-std::string object_of(const cpu::KernelPlan& kernel, const cpu::CpuTarget& target, llvm::TargetMachine& machine) {
+std::string object_of(const KernelPlan& kernel, const cpu::CpuTarget& target, llvm::TargetMachine& machine) {
   llvm::LLVMContext context;
   llvm::Module module(kernel.name, context);
   kernel.emit(module);
@@ -72,10 +73,10 @@ const std::vector<std::string>& runnable_levels() {
 }
 
 Machine::Machine(const Graph& graph, const CodegenOptions& options) {
-  const cpu::CpuTarget target = cpu::resolve_cpu(options.cpu);
+  const cpu::CpuBackend backend(options);
   for (const Value* result : graph.results()) result_types_.push_back(result->type);
-  plan_ = make_plan(graph, target, options);
-  generate(target);
+  plan_ = make_plan(graph, backend, weights_);
+  generate(backend.target());
 }
 
 Machine::~Machine() = default;
@@ -83,7 +84,7 @@ Machine::~Machine() = default;
 void Machine::generate(const cpu::CpuTarget& target) {
   const auto machine = cpu::create_target_machine(target);
   std::vector<std::string> objects;
-  for (const cpu::KernelPlan& kernel : plan_.kernels) {
+  for (const KernelPlan& kernel : plan_.kernels) {
     objects.push_back(object_of(kernel, target, *machine));
     collect_undefined(objects.back(), undefined_symbols_);
   }
@@ -106,8 +107,8 @@ std::vector<Tensor> Machine::run(const std::vector<Tensor>& inputs, const Symbol
     };
     if (buffer.place == PlannedBuffer::Place::input) fill(inputs.at(buffer.port));
     if (buffer.place != PlannedBuffer::Place::weights) continue;
-    const auto weight = std::ranges::find(plan_.weight_offsets, buffer.offset);
-    fill(plan_.weights.at(static_cast<std::size_t>(weight - plan_.weight_offsets.begin())));
+    const auto weight = std::ranges::find(weights_.offsets(), buffer.offset);
+    fill(weights_.tensors().at(static_cast<std::size_t>(weight - weights_.offsets().begin())));
   }
   for (const PlannedStep& step : plan_.steps) run_step(step, pointers, symbols, guard);
   std::vector<Tensor> results;
@@ -128,7 +129,7 @@ void Machine::run_step(const PlannedStep& step, const std::vector<void*>& buffer
     std::memcpy(arguments[1], arguments[0], static_cast<std::size_t>(bound(plan_.buffers[step.buffers[1]].bytes, symbols)));
     return;
   }
-  const cpu::KernelPlan& kernel = plan_.kernels[static_cast<std::size_t>(step.kernel)];
+  const KernelPlan& kernel = plan_.kernels[static_cast<std::size_t>(step.kernel)];
   const IntaglioKernel function = library_->kernel(kernel.name.c_str());
   std::vector<std::int64_t> values;
   for (const std::string& name : kernel.symbols) values.push_back(symbols.at(name));

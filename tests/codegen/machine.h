@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "codegen/codegen.h"
+#include "codegen/cpu/backend.h"
 #include "codegen/plan.h"
 #include "tests/codegen/guarded_memory.h"
 #include "tests/codegen/interpreter.h"
@@ -41,6 +42,7 @@ class Machine {
 
   std::vector<Type> result_types_;
   Plan plan_;
+  WeightStore weights_;
   std::unique_ptr<runtime::CodeLibrary> library_;
   std::vector<std::string> undefined_symbols_;
 };

@@ -1,0 +1,118 @@
+// Chooses the generator of each kernel and compiles the sources.
+
+#include "codegen/cuda/backend.h"
+
+#define XXH_INLINE_ALL
+#include <xxhash.h>
+
+#include <atomic>
+#include <mutex>
+#include <thread>
+
+#include "codegen/cpu/backend.h"
+#include "codegen/cuda/compile_cache.h"
+#include "codegen/cuda/loops.h"
+#include "codegen/cuda/prelude.h"
+#include "codegen/cuda/simt.h"
+#include "codegen/schedule/loops.h"
+#include "codegen/schedule/pull.h"
+#include "intaglio/artifact.h"
+#include "ir/op.h"
+#include "support/diagnostics.h"
+
+namespace intaglio::cuda {
+namespace {
+
+/// Blocks are many and small: a GPU runs some thousand at once.
+constexpr LoopTraits kLoopTraits{.task_elements = 1024, .most_tasks = 1 << 20};
+
+std::string function_name(const std::string& base, const std::string& text) { return fmt::format("{}_{:016x}", base, XXH64(text.data(), text.size(), 0)); }
+
+void take(KernelPlan& plan, CudaKernel kernel) {
+  plan.source = std::move(kernel.source);
+  plan.block_threads = kernel.block_threads;
+}
+
+KernelPlan plan_loops(kernel::Kernel kernel, std::string kind, bool checked) {
+  KernelPlan plan;
+  plan.kind = std::move(kind);
+  plan.text = to_text(kernel);
+  plan.name = kernel.name = function_name(kernel.name, plan.text);
+  plan.symbols = kernel.symbols;
+  plan.tasks = kernel.tasks;
+  take(plan, emit_loops(kernel, checked));
+  return plan;
+}
+
+KernelPlan plan_simt(Contraction spec, std::string kind, bool checked) {
+  KernelPlan plan;
+  plan.kind = std::move(kind);
+  plan.text = "simt " + to_text(spec);
+  plan.name = spec.name = function_name(spec.name, plan.text);
+  plan.symbols = spec.symbols;
+  plan.packed_operand = spec.constant_b;
+  SimtKernel simt = emit_simt(spec, checked);
+  plan.tasks = simt.blocks;
+  take(plan, std::move(simt.kernel));
+  return plan;
+}
+
+}  // namespace
+
+KernelPlan CudaBackend::plan_kernel(const Node& kernel_node) const {
+  const Node* root = region_root(*kernel_node.region());
+  const std::string kind = root ? std::string(root->op_name()) : "elementwise";
+  if (!root || root->op().op_class != OpClass::contraction) return plan_loops(lower_to_loops(kernel_node, kLoopTraits), kind, options_.checked);
+  std::optional<Contraction> spec;
+  if (options_.optimization_level > 0 && !options_.disabled_tactics.contains("tiled")) spec = describe_contraction(kernel_node);
+  const bool tiled = spec && spec->kind == Contraction::Kind::dense;
+  KernelPlan plan = tiled ? plan_simt(std::move(*spec), kind, options_.checked) : plan_loops(lower_naive_contraction(kernel_node), kind, options_.checked);
+  plan.flops = contraction_flops(*root);
+  return plan;
+}
+
+Tensor CudaBackend::pack_weights(const Node& kernel_node) const { return cpu::pack_panels(kernel_node); }
+
+nlohmann::ordered_json CudaBackend::requirements() const { return {{"target", "cuda"}, {"arch", target_.arch}, {"nvrtc", nvrtc_version()}}; }
+
+std::string CudaBackend::code_name() const { return INTAGLIO_CUDA_CODE_NAME; }
+
+GeneratedCode CudaBackend::generate(const std::vector<KernelPlan>& kernels) const {
+  std::vector<std::string> images(kernels.size());
+  std::atomic<std::size_t> next{0};
+  std::exception_ptr failure;
+  std::mutex failure_mutex;
+  const auto work = [&] {
+    try {
+      for (std::size_t i = next++; i < kernels.size(); i = next++) images[i] = compile_cached(prelude() + kernels[i].source, kernels[i].name, target_);
+    } catch (...) {
+      const std::lock_guard lock(failure_mutex);
+      failure = std::current_exception();
+    }
+  };
+  {
+    std::vector<std::jthread> threads;
+    for (unsigned i = 1; i < std::max(1u, std::thread::hardware_concurrency()); ++i) threads.emplace_back(work);
+    work();
+  }
+  if (failure) std::rethrow_exception(failure);
+  GeneratedCode code;
+  for (const std::string& image : images) {
+    code.bytes.resize((code.bytes.size() + INTAGLIO_ALIGNMENT - 1) / INTAGLIO_ALIGNMENT * INTAGLIO_ALIGNMENT, '\0');
+    code.offsets.push_back(code.bytes.size());
+    code.bytes += image;
+    code.bytes += '\0';
+  }
+  return code;
+}
+
+std::string CudaBackend::emit(const std::vector<KernelPlan>& kernels, std::string_view stage) const {
+  if (stage != "cuda" && stage != "ptx") {
+    throw CompileError(ErrorCode::usage, Diagnostic{"--emit", fmt::format("CUDA code has no stage '{}'", stage), "cuda or ptx", ""});
+  }
+  std::string text;
+  for (const KernelPlan& kernel : kernels) text += (stage == "cuda" ? kernel.source : compile_cuda(prelude() + kernel.source, kernel.name, {"ptx"})) + "\n";
+  return text;
+}
+
+}  // namespace intaglio::cuda

@@ -1,0 +1,25 @@
+// Kernel IR as a CUDA kernel: a task is a block, loops of independent iterations are spread over its threads, folds are folds of the block.
+#pragma once
+
+#include <string>
+
+#include "codegen/cuda/source.h"
+
+namespace intaglio::cuda {
+
+struct CudaKernel {
+  std::string source;  ///< without the prelude
+  int block_threads = 0;
+};
+
+/// The kernel's function, named `kernel.name`, with the parameters that signature() says.
+CudaKernel emit_loops(const kernel::Kernel& kernel, bool checked);
+
+/// True if offsets into all buffers fit 32 bits.
+bool fits_narrow_index(const std::vector<kernel::Buffer>& buffers, const std::vector<std::string>& symbols);
+
+/// "extern "C" __global__ void __launch_bounds__(256) name(const float* b0, .., int64 s0, .., Status* status) {": buffers, symbols, status, as the
+/// runtime passes them.
+std::string signature(const std::string& name, const std::vector<kernel::Buffer>& buffers, const std::vector<std::string>& symbols, int block_threads);
+
+}  // namespace intaglio::cuda

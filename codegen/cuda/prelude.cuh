@@ -1,0 +1,201 @@
+// What generated kernels stand on: the operators of kernel IR where C++'s own mean something else, 16-bit floats, folds over a block.
+// NVRTC compiles it in front of every kernel, with no other header.
+
+using int8 = signed char;
+using int16 = short;
+using int32 = int;
+using int64 = long long;
+using uint8 = unsigned char;
+using uint16 = unsigned short;
+using uint32 = unsigned int;
+using uint64 = unsigned long long;
+
+// 16-bit floats are storage: arithmetic is in float.
+struct float16 {
+  uint16 bits;
+};
+struct bfloat16 {
+  uint16 bits;
+};
+
+// The status of artifact.h: written by the first thread that fails.
+struct Status {
+  int32 code;
+  int32 reserved;
+  int64 value;
+  int64 low;
+  int64 high;
+};
+
+namespace op {
+
+__device__ __forceinline__ float to_float(float16 x) {
+  float result;
+  asm("cvt.f32.f16 %0, %1;" : "=f"(result) : "h"(x.bits));
+  return result;
+}
+__device__ __forceinline__ float to_float(bfloat16 x) { return __uint_as_float(uint32(x.bits) << 16); }
+__device__ __forceinline__ float16 to_float16(float x) {
+  float16 result;
+  asm("cvt.rn.f16.f32 %0, %1;" : "=h"(result.bits) : "f"(x));
+  return result;
+}
+__device__ __forceinline__ bfloat16 to_bfloat16(float x) {
+  bfloat16 result;
+  asm("cvt.rn.bf16.f32 %0, %1;" : "=h"(result.bits) : "f"(x));
+  return result;
+}
+
+template <typename T>
+struct Limits;
+template <>
+struct Limits<int8> {
+  static constexpr int64 low = -128, high = 127;
+};
+template <>
+struct Limits<int16> {
+  static constexpr int64 low = -32768, high = 32767;
+};
+template <>
+struct Limits<int32> {
+  static constexpr int64 low = -2147483648LL, high = 2147483647LL;
+};
+template <>
+struct Limits<int64> {
+  static constexpr int64 low = -9223372036854775807LL - 1, high = 9223372036854775807LL;
+};
+template <>
+struct Limits<uint8> {
+  static constexpr uint64 low = 0, high = 255;
+};
+template <>
+struct Limits<uint16> {
+  static constexpr uint64 low = 0, high = 65535;
+};
+template <>
+struct Limits<uint32> {
+  static constexpr uint64 low = 0, high = 4294967295ULL;
+};
+template <>
+struct Limits<uint64> {
+  static constexpr uint64 low = 0, high = 18446744073709551615ULL;
+};
+
+// Float to integer saturates, NaN becomes 0.
+template <typename T, typename F>
+__device__ __forceinline__ T saturated(F x) {
+  if (x != x) return 0;
+  if (x <= F(Limits<T>::low)) return T(Limits<T>::low);
+  if (x >= F(Limits<T>::high)) return T(Limits<T>::high);
+  return T(x);
+}
+
+// Division towards zero: x / 0 = 0, and the least value over -1 wraps. The remainder of a division by 0 is 0.
+template <typename T>
+__device__ __forceinline__ T divide(T a, T b) {
+  if (b == 0) return 0;
+  if (T(-1) < T(0) && b == T(-1)) return T(0 - uint64(a));
+  return a / b;
+}
+template <typename T>
+__device__ __forceinline__ T remainder(T a, T b) {
+  return b == 0 || (T(-1) < T(0) && b == T(-1)) ? T(0) : T(a % b);
+}
+__device__ __forceinline__ float remainder(float a, float b) { return fmodf(a, b); }
+__device__ __forceinline__ double remainder(double a, double b) { return fmod(a, b); }
+// The remainder with the divisor's sign.
+template <typename T>
+__device__ __forceinline__ T modulo(T a, T b) {
+  const T rest = remainder(a, b);
+  return rest != T(0) && (rest < T(0)) != (b < T(0)) ? T(rest + b) : rest;
+}
+
+// NaN in, NaN out.
+template <typename T>
+__device__ __forceinline__ T minimum(T a, T b) {
+  return a != a ? a : b != b ? b : a < b ? a : b;
+}
+template <typename T>
+__device__ __forceinline__ T maximum(T a, T b) {
+  return a != a ? a : b != b ? b : a > b ? a : b;
+}
+__device__ __forceinline__ float minimum(float a, float b) {
+  float result;
+  asm("min.NaN.f32 %0, %1, %2;" : "=f"(result) : "f"(a), "f"(b));
+  return result;
+}
+__device__ __forceinline__ float maximum(float a, float b) {
+  float result;
+  asm("max.NaN.f32 %0, %1, %2;" : "=f"(result) : "f"(a), "f"(b));
+  return result;
+}
+
+template <typename To, typename From>
+__device__ __forceinline__ To bits_as(From from) {
+  static_assert(sizeof(To) == sizeof(From));
+  union {
+    From from;
+    To to;
+  } both = {from};
+  return both.to;
+}
+
+// How values fold.
+struct Add {
+  template <typename T>
+  __device__ __forceinline__ T operator()(T a, T b) const {
+    return a + b;
+  }
+};
+struct Multiply {
+  template <typename T>
+  __device__ __forceinline__ T operator()(T a, T b) const {
+    return a * b;
+  }
+};
+struct Minimum {
+  template <typename T>
+  __device__ __forceinline__ T operator()(T a, T b) const {
+    return minimum(a, b);
+  }
+};
+struct Maximum {
+  template <typename T>
+  __device__ __forceinline__ T operator()(T a, T b) const {
+    return maximum(a, b);
+  }
+};
+struct And {
+  __device__ __forceinline__ bool operator()(bool a, bool b) const { return a && b; }
+};
+struct Or {
+  __device__ __forceinline__ bool operator()(bool a, bool b) const { return a || b; }
+};
+
+// The fold of one value a thread over the block, in fixed order, known to all threads. A block is full warps.
+template <typename Op, typename T>
+__device__ __forceinline__ T fold_block(T value) {
+  __shared__ T of_warp[32];
+  for (int distance = 16; distance > 0; distance /= 2) value = Op()(value, __shfl_xor_sync(0xffffffff, value, distance));
+  const int warps = blockDim.x / 32;
+  if (warps == 1) return value;
+  if (threadIdx.x % 32 == 0) of_warp[threadIdx.x / 32] = value;
+  __syncthreads();
+  value = of_warp[0];
+  for (int i = 1; i < warps; ++i) value = Op()(value, of_warp[i]);
+  __syncthreads();  // before the next fold writes there
+  return value;
+}
+
+// False, and the status written, where an index is outside of [0, extent).
+__device__ __forceinline__ bool in_range(int64 value, int64 extent, int32 code, int64 low, Status* status) {
+  if (uint64(value) < uint64(extent)) return true;
+  if (atomicCAS(&status->code, 0, code) == 0) {
+    status->value = value;
+    status->low = low;
+    status->high = extent;
+  }
+  return false;
+}
+
+}  // namespace op

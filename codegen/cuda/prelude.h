@@ -1,0 +1,10 @@
+// The text of prelude.cuh, which stands in front of every kernel.
+#pragma once
+
+#include <string>
+
+namespace intaglio::cuda {
+
+const std::string& prelude();
+
+}  // namespace intaglio::cuda
