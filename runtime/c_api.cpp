@@ -5,10 +5,12 @@
 #include "intaglio/runtime.h"
 #include "runtime/context.h"
 #include "runtime/model.h"
+#include "runtime/target.h"
 #include "support/diagnostics.h"
 
 struct intaglio_model {
   std::shared_ptr<const intaglio::runtime::Model> model;
+  std::string device_name;
 };
 
 struct intaglio_context {
@@ -55,10 +57,15 @@ intaglio_status port(const std::vector<intaglio::runtime::Port>& ports, int32_t 
 
 extern "C" {
 
-intaglio_status intaglio_load(const char* path, intaglio_model** model) {
+intaglio_status intaglio_load(const char* path, intaglio_model** model) { return intaglio_load_for(path, INTAGLIO_DEVICE_BEST, model); }
+
+intaglio_status intaglio_load_for(const char* path, int32_t device, intaglio_model** model) {
   return guarded([&] {
     require(path && model, "a path and a place for the model are needed");
-    *model = new intaglio_model{std::make_shared<const intaglio::runtime::Model>(path)};
+    require(device >= INTAGLIO_DEVICE_CPU, "there is no such device");
+    auto loaded = std::make_shared<const intaglio::runtime::Model>(path, device);
+    std::string name = loaded->target().device_name();
+    *model = new intaglio_model{std::move(loaded), std::move(name)};
   });
 }
 
@@ -66,8 +73,13 @@ void intaglio_free(intaglio_model* model) { delete model; }
 
 int32_t intaglio_input_count(const intaglio_model* model) { return static_cast<int32_t>(model->model->inputs().size()); }
 int32_t intaglio_output_count(const intaglio_model* model) { return static_cast<int32_t>(model->model->outputs().size()); }
-intaglio_status intaglio_input(const intaglio_model* model, int32_t index, intaglio_port* into) { return port(model->model->inputs(), index, into); }
-intaglio_status intaglio_output(const intaglio_model* model, int32_t index, intaglio_port* into) { return port(model->model->outputs(), index, into); }
+intaglio_status intaglio_input(const intaglio_model* model, int32_t index, intaglio_port* into) {
+  return port(model->model->inputs(), index, into);
+}
+intaglio_status intaglio_output(const intaglio_model* model, int32_t index, intaglio_port* into) {
+  return port(model->model->outputs(), index, into);
+}
+const char* intaglio_device_name(const intaglio_model* model) { return model->device_name.c_str(); }
 const char* intaglio_manifest(const intaglio_model* model) { return model->model->manifest().c_str(); }
 const char* intaglio_layers(const intaglio_model* model) { return model->model->layers().c_str(); }
 
@@ -96,11 +108,27 @@ intaglio_status intaglio_run(intaglio_context* context, intaglio_tensor* outputs
   return guarded([&] { context->context.run(outputs, count, false); });
 }
 
-intaglio_status intaglio_run_profiled(intaglio_context* context, intaglio_tensor* outputs, int32_t count, const intaglio_step_time** times, int32_t* time_count) {
+intaglio_status intaglio_run_profiled(intaglio_context* context, intaglio_tensor* outputs, int32_t count, const intaglio_step_time** times,
+                                      int32_t* time_count) {
   return guarded([&] {
     context->context.run(outputs, count, true);
-    *times = context->context.times().data();
-    *time_count = static_cast<int32_t>(context->context.times().size());
+    *times = context->context.step_times().data();
+    *time_count = static_cast<int32_t>(context->context.step_times().size());
+  });
+}
+
+intaglio_status intaglio_run_async(intaglio_context* context, intaglio_tensor* outputs, int32_t count) {
+  return guarded([&] { context->context.start(outputs, count, false); });
+}
+
+intaglio_status intaglio_wait(intaglio_context* context) {
+  return guarded([&] { context->context.wait(); });
+}
+
+intaglio_status intaglio_last_run_times(const intaglio_context* context, intaglio_run_times* times) {
+  return guarded([&] {
+    require(times, "a place for the times is needed");
+    *times = context->context.run_times();
   });
 }
 

@@ -29,13 +29,20 @@ std::int64_t floor_divide(std::int64_t a, std::int64_t b) {
 std::int64_t apply(std::int64_t opcode, std::int64_t a, std::int64_t b) {
   if (a == kOverflow || b == kOverflow) return kOverflow;
   switch (opcode) {
-    case add: return sum(a, b);
-    case multiply: return product(a, b);
-    case floordiv: return floor_divide(a, b);
-    case mod: return b == 0 ? a : a - floor_divide(a, b) * b;
-    case min: return std::min(a, b);
-    case max: return std::max(a, b);
-    default: return a == 1 ? b : a;
+    case add:
+      return sum(a, b);
+    case multiply:
+      return product(a, b);
+    case floordiv:
+      return floor_divide(a, b);
+    case mod:
+      return b == 0 ? a : a - floor_divide(a, b) * b;
+    case min:
+      return std::min(a, b);
+    case max:
+      return std::max(a, b);
+    default:
+      return a == 1 ? b : a;
   }
 }
 

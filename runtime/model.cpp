@@ -5,11 +5,15 @@
 #define XXH_INLINE_ALL
 #include <xxhash.h>
 
+#include <algorithm>
 #include <nlohmann/json.hpp>
+#include <optional>
 
-#include "runtime/cpu/features.h"
-#include "runtime/dim_program.h"
 #include "intaglio/tensor.h"
+#include "runtime/cpu/executor.h"
+#include "runtime/cpu/features.h"
+#include "runtime/cuda/device_model.h"
+#include "runtime/dim_program.h"
 #include "support/diagnostics.h"
 #include "support/tar.h"
 
@@ -19,10 +23,12 @@ namespace {
 using nlohmann::json;
 
 [[noreturn]] void invalid(const std::string& path, const std::string& what, const std::string& expected = {}, const std::string& got = {}) {
-  throw CompileError(ErrorCode::invalid, Diagnostic{path, what, expected, got, "the artifact is damaged or of another version: compile the model again"});
+  throw CompileError(ErrorCode::invalid,
+                     Diagnostic{path, what, expected, got, "the artifact is damaged or of another version: compile the model again"});
 }
 
-std::span<const std::byte> entry(std::span<const std::byte> file, const std::vector<TarEntry>& index, const std::string& name, const std::string& path) {
+std::span<const std::byte> entry(std::span<const std::byte> file, const std::vector<TarEntry>& index, const std::string& name,
+                                 const std::string& path) {
   for (const TarEntry& found : index) {
     if (found.name == name) return file.subspan(found.offset, found.size);
   }
@@ -37,22 +43,37 @@ void check_sum(std::span<const std::byte> bytes, const json& holder, const char*
   if (got != expected) invalid(path, fmt::format("the artifact's {} is wrong", key), expected, got);
 }
 
-/// The variant that fits this machine; today an artifact holds one.
-json choose_variant(const json& manifest, const std::string& path) {
-  const json& variants = manifest.at("variants");
+/// Why a variant cannot run on the device that was asked for; nothing if it can.
+std::optional<Diagnostic> refusal(const json& variant, const std::string& path, int device) {
+  const std::string target = variant.at("target").get<std::string>();
+  if (target == "cuda" && device != INTAGLIO_DEVICE_CPU)
+    return cuda::refusal(variant.at("arch").get<std::string>(), std::max(device, 0), path);
+  if (target == "cpu" && device < 0)
+    return cpu::refusal(variant.at("features").get<std::vector<std::string>>(), variant.at("cpu").get<std::string>(), path);
+  return Diagnostic{path, "the artifact holds no code for the device that was asked for",
+                    device < 0 ? "code for the CPU" : fmt::format("code for GPU {}", device), fmt::format("code for {}", target),
+                    fmt::format("compile with --target {}, or choose another --device", device < 0 ? "cpu" : "cuda")};
+}
+
+/// The best variant that fits: made for this GPU, made for any GPU, made for the CPU.
+json choose_variant(const json& manifest, const std::string& path, int device) {
+  std::vector<json> variants = manifest.at("variants").get<std::vector<json>>();
   if (variants.empty()) invalid(path, "the artifact holds no variant");
-  const json& variant = variants.at(0);
-  const auto missing = cpu::missing_features(variant.at("features").get<std::vector<std::string>>());
-  if (missing.empty()) return variant;
-  std::string list;
-  for (const std::string& feature : missing) list += (list.empty() ? "" : ", ") + feature;
-  throw CompileError(ErrorCode::environment, Diagnostic{path, "the artifact was built for another CPU", fmt::format("a CPU with the features of {}", variant.at("cpu").get<std::string>()),
-                                                        fmt::format("this one lacks {}", list), "compile with --cpu x86-64-v3, or on this machine with --cpu native"});
+  std::ranges::stable_sort(variants, {}, [](const json& variant) {
+    return variant.at("target") == "cpu" ? 2 : variant.at("arch") == "ptx" ? 1 : 0;
+  });
+  std::optional<Diagnostic> first;
+  for (const json& variant : variants) {
+    const auto reason = refusal(variant, path, device);
+    if (!reason) return variant;
+    if (!first) first = reason;
+  }
+  throw CompileError(ErrorCode::environment, *first);
 }
 
 }  // namespace
 
-Model::Model(const std::string& path) : path_(path), file_(std::make_unique<MappedFile>(path)) {
+Model::Model(const std::string& path, int device) : path_(path), file_(std::make_unique<MappedFile>(path)) {
   const auto file = file_->bytes();
   const auto index = read_tar_index(file, path);
   try {
@@ -60,9 +81,10 @@ Model::Model(const std::string& path) : path_(path), file_(std::make_unique<Mapp
     const json manifest = json::parse(manifest_);
     const int version = manifest.at("format_version").get<int>();
     if (version != INTAGLIO_FORMAT_VERSION) {
-      invalid(path, "the artifact is of another format version", fmt::format("version {}", INTAGLIO_FORMAT_VERSION), fmt::format("version {}", version));
+      invalid(path, "the artifact is of another format version", fmt::format("version {}", INTAGLIO_FORMAT_VERSION),
+              fmt::format("version {}", version));
     }
-    const json variant = choose_variant(manifest, path);
+    const json variant = choose_variant(manifest, path, device);
     const auto layers_bytes = entry(file, index, variant.at("layers").get<std::string>(), path);
     check_sum(layers_bytes, variant, "layers_xxh64", path);
     layers_ = text_of(layers_bytes);
@@ -76,16 +98,18 @@ Model::Model(const std::string& path) : path_(path), file_(std::make_unique<Mapp
     if (!plan::VerifyPlanBuffer(verifier)) invalid(path, "the artifact's plan is malformed");
     plan_ = plan::GetPlan(plan_bytes.data());
     check_plan();
-    code_ = std::make_unique<CodeLibrary>(code_bytes);
+    if (variant.at("target") == "cuda") {
+      target_ = std::make_unique<cuda::DeviceModel>(*plan_, weights_, code_bytes, std::max(device, 0), path);
+    } else {
+      target_ = std::make_unique<cpu::CpuTarget>(*plan_, code_bytes, path);
+    }
   } catch (const json::exception& error) {
     invalid(path, fmt::format("the artifact's manifest is malformed: {}", error.what()));
   }
-  for (const auto* kernel : *plan_->kernels()) {
-    kernels_.push_back(code_->kernel(kernel->name()->c_str()));
-    if (!kernels_.back()) invalid(path, fmt::format("the artifact's code lacks kernel '{}'", kernel->name()->str()));
-  }
   read_ports();
 }
+
+Model::~Model() = default;
 
 /// Every index in the plan lies where it should, every program is safe to run.
 void Model::check_plan() const {
@@ -93,7 +117,9 @@ void Model::check_plan() const {
     if (!condition) invalid(path_, fmt::format("the artifact's plan is malformed: {}", what));
   };
   const std::size_t symbols = plan_->symbols()->size(), buffers = plan_->buffers()->size(), steps = plan_->steps()->size();
-  const auto check_dim = [&](const plan::Dim* dim) { require(dim && is_valid_dim_program({dim->code()->data(), dim->code()->size()}, symbols), "an expression"); };
+  const auto check_dim = [&](const plan::Dim* dim) {
+    require(dim && is_valid_dim_program({dim->code()->data(), dim->code()->size()}, symbols), "an expression");
+  };
   const auto check_ports = [&](const auto& ports, plan::Place place) {
     for (std::uint32_t i = 0; i < ports.size(); ++i) {
       const plan::Port& port = *ports.Get(i);
@@ -114,16 +140,26 @@ void Model::check_plan() const {
   for (const auto* buffer : *plan_->buffers()) {
     check_dim(buffer->bytes());
     switch (buffer->place()) {
-      case plan::Place::arena: require(buffer->first_step() <= buffer->last_step(), "a lifetime"); break;
-      case plan::Place::input: require(buffer->port() < plan_->inputs()->size(), "an input's buffer"); break;
-      case plan::Place::output: require(buffer->port() < plan_->outputs()->size(), "an output's buffer"); break;
+      case plan::Place::arena:
+        require(buffer->first_step() <= buffer->last_step(), "a lifetime");
+        break;
+      case plan::Place::input:
+        require(buffer->port() < plan_->inputs()->size(), "an input's buffer");
+        break;
+      case plan::Place::output:
+        require(buffer->port() < plan_->outputs()->size(), "an output's buffer");
+        break;
       case plan::Place::weights: {
-        const std::int64_t bytes = evaluate_dim({buffer->bytes()->code()->data(), buffer->bytes()->code()->size()}, std::vector<std::int64_t>(symbols, 0));
+        const std::int64_t bytes =
+            evaluate_dim({buffer->bytes()->code()->data(), buffer->bytes()->code()->size()}, std::vector<std::int64_t>(symbols, 0));
         const auto size = static_cast<std::int64_t>(weights_.size());
-        require(bytes >= 0 && buffer->offset() >= 0 && buffer->offset() % INTAGLIO_ALIGNMENT == 0 && bytes <= size && buffer->offset() <= size - bytes, "a weight's place");
+        require(bytes >= 0 && buffer->offset() >= 0 && buffer->offset() % INTAGLIO_ALIGNMENT == 0 && bytes <= size &&
+                    buffer->offset() <= size - bytes,
+                "a weight's place");
         break;
       }
-      default: require(false, "the place of a buffer");
+      default:
+        require(false, "the place of a buffer");
     }
   }
   for (std::uint32_t i = 0; i < steps; ++i) {
@@ -183,7 +219,8 @@ std::string Model::step_name(std::uint32_t step) const {
   const json layers = json::parse(layers_, nullptr, false);
   if (!layers.is_array() || layer >= layers.size()) return fmt::format("step {}", step);
   std::string nodes;
-  for (const json& node : layers[layer].value("nodes", json::array())) nodes += (nodes.empty() ? "'" : ", '") + node.get<std::string>() + "'";
+  for (const json& node : layers[layer].value("nodes", json::array()))
+    nodes += (nodes.empty() ? "'" : ", '") + node.get<std::string>() + "'";
   return layers[layer].value("kind", "step") + (nodes.empty() ? "" : " " + nodes);
 }
 

@@ -1,4 +1,4 @@
-// A loaded artifact: mapped, checked, its code linked in. Immutable.
+// A loaded artifact: mapped, checked, on the device that it will run on. Immutable.
 #pragma once
 
 #include <memory>
@@ -9,38 +9,11 @@
 #include "intaglio/artifact.h"
 #include "intaglio/plan_generated.h"
 #include "intaglio/runtime.h"
+#include "runtime/mapped_file.h"
 
 namespace intaglio::runtime {
 
-/// A file mapped into memory, read-only.
-class MappedFile {
- public:
-  explicit MappedFile(const std::string& path);
-  ~MappedFile();
-  MappedFile(const MappedFile&) = delete;
-  MappedFile& operator=(const MappedFile&) = delete;
-  std::span<const std::byte> bytes() const { return {static_cast<const std::byte*>(data_), size_}; }
-
- private:
-  void* data_ = nullptr;
-  std::size_t size_ = 0;
-};
-
-/// A shared library opened from memory. The descriptor stays open as long as the library: glibc knows libraries by path,
-/// and would take another one behind a reused /proc/self/fd/N for this one.
-class CodeLibrary {
- public:
-  explicit CodeLibrary(std::span<const std::byte> bytes);
-  ~CodeLibrary();
-  CodeLibrary(const CodeLibrary&) = delete;
-  CodeLibrary& operator=(const CodeLibrary&) = delete;
-  /// Null if there is no such function.
-  IntaglioKernel kernel(const char* name) const;
-
- private:
-  int descriptor_ = -1;
-  void* handle_ = nullptr;
-};
+class Target;
 
 /// An input or output in both forms that the user sees.
 struct Port {
@@ -51,13 +24,15 @@ struct Port {
 
 class Model {
  public:
-  /// Opens and checks an artifact. CompileError tells what is wrong with it.
-  explicit Model(const std::string& path);
+  /// Opens and checks an artifact, and loads its best variant for `device`: an ordinal of a GPU, INTAGLIO_DEVICE_CPU, or
+  /// INTAGLIO_DEVICE_BEST. CompileError tells what is wrong with the artifact, or with the device.
+  explicit Model(const std::string& path, int device = INTAGLIO_DEVICE_BEST);
+  ~Model();
 
   const plan::Plan& plan() const { return *plan_; }
   const std::vector<Port>& inputs() const { return inputs_; }
   const std::vector<Port>& outputs() const { return outputs_; }
-  const std::vector<IntaglioKernel>& kernels() const { return kernels_; }
+  const Target& target() const { return *target_; }
   const std::byte* weights() const { return weights_.data(); }
   const std::string& manifest() const { return manifest_; }
   const std::string& layers() const { return layers_; }
@@ -70,12 +45,11 @@ class Model {
 
   std::string path_;
   std::unique_ptr<MappedFile> file_;
-  std::unique_ptr<CodeLibrary> code_;
   std::span<const std::byte> weights_;
   const plan::Plan* plan_ = nullptr;
   std::vector<Port> inputs_, outputs_;
-  std::vector<IntaglioKernel> kernels_;
   std::string manifest_, layers_;
+  std::unique_ptr<Target> target_;
 };
 
 }  // namespace intaglio::runtime

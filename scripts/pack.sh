@@ -31,7 +31,7 @@ pack_file() {
 }
 
 ignore_parts
-rm -rf .parts
+rm -rf .parts/p[0-9] .parts/kit
 mkdir -p .parts/kit/bin .parts/kit/lib
 for file in "$@"; do
   pack_file "$file"

@@ -28,7 +28,7 @@ struct Flags {
   std::string artifact, json, export_times, export_profile;
   InputOptions inputs;
   double duration = 3, warmup = 200;
-  int iterations = 10, threads = 0;
+  int iterations = 10, threads = 0, device = INTAGLIO_DEVICE_BEST;
   bool profile = false;
 };
 
@@ -60,8 +60,10 @@ Json to_json(const Statistics& s) {
 struct Report {
   Statistics latency;
   std::vector<double> times;  ///< ms of each query
+  std::vector<intaglio_run_times> parts;  ///< of each query
   double load_ms = 0, first_run_ms = 0, total_s = 0;
   std::int64_t peak_bytes = 0, samples = 1;
+  bool on_gpu = false;
   std::vector<intaglio_step_time> steps;  ///< means over the profiled runs
 };
 
@@ -80,6 +82,7 @@ std::vector<intaglio_step_time> profile(Context& context, std::vector<intaglio_t
 Report measure(const Flags& flags, Model& model, double load_ms) {
   Report report;
   report.load_ms = load_ms;
+  report.on_gpu = model.device_name() != "cpu";
   const std::vector<Tensor> inputs = make_inputs(model, flags.inputs);
   if (!inputs.empty() && inputs[0].rank() > 0) report.samples = inputs[0].shape()[0];
   Context context(model, flags.threads);
@@ -94,6 +97,7 @@ Report measure(const Flags& flags, Model& model, double load_ms) {
     const auto query = Clock::now();
     context.run(places);
     report.times.push_back(ms_since(query));
+    report.parts.push_back(context.last_run_times());
   }
   report.total_s = ms_since(began) / 1000;
   report.latency = statistics(report.times);
@@ -109,9 +113,24 @@ std::string line(const Statistics& s) {
                      s.max, s.mean, s.median, s.p90, s.p95, s.p99);
 }
 
+/// The statistics in ms of one part of all queries.
+Statistics statistics(const Report& report, double intaglio_run_times::*part) {
+  std::vector<double> ms;
+  for (const intaglio_run_times& query : report.parts) ms.push_back(query.*part / 1000);
+  return statistics(std::move(ms));
+}
+
+std::string gpu_summary(const Report& report) {
+  const Statistics compute = statistics(report, &intaglio_run_times::compute_us);
+  return fmt::format("Enqueue Time: {}\nH2D Latency: {}\nGPU Compute Time: {}\nD2H Latency: {}\nTotal GPU Compute Time: {:.4g} s\n", line(statistics(report, &intaglio_run_times::enqueue_us)),
+                     line(statistics(report, &intaglio_run_times::h2d_us)), line(compute), line(statistics(report, &intaglio_run_times::d2h_us)),
+                     compute.mean * static_cast<double>(report.parts.size()) / 1000);
+}
+
 std::string summary(const Report& report) {
   const double qps = static_cast<double>(report.times.size()) / report.total_s;
   std::string text = fmt::format("Throughput: {:.5g} qps\nLatency: {}\n", qps, line(report.latency));
+  if (report.on_gpu) text += gpu_summary(report);
   text += fmt::format("Total Host Walltime: {:.4g} s\n", report.total_s);
   text += fmt::format("Samples: {:.5g} per second ({} per query)\n", qps * static_cast<double>(report.samples), report.samples);
   text += fmt::format("Load: {:.3g} ms\nFirst run: {:.3g} ms\nPeak memory: {:.1f} MiB\n", report.load_ms, report.first_run_ms, static_cast<double>(report.peak_bytes) / (1 << 20));
@@ -154,7 +173,7 @@ void write_json(const std::string& path, const Json& json) {
 
 void bench(const Flags& flags) {
   const auto began = Clock::now();
-  Model model(flags.artifact);
+  Model model(flags.artifact, flags.device);
   const Report report = measure(flags, model, ms_since(began));
   Json steps = Json::array();
   const Json layers = Json::parse(model.layers());
@@ -164,15 +183,21 @@ void bench(const Flags& flags) {
   std::fputs(summary(report).c_str(), out);
   if (flags.profile) std::fputs(profile_table(steps).c_str(), out);
   const double qps = static_cast<double>(report.times.size()) / report.total_s;
-  const Json json = {{"throughput_qps", qps},
+  Json json = {{"throughput_qps", qps},
                      {"samples_per_s", qps * static_cast<double>(report.samples)},
                      {"latency_ms", to_json(report.latency)},
                      {"load_ms", report.load_ms},
                      {"first_run_ms", report.first_run_ms},
                      {"peak_memory_bytes", report.peak_bytes},
                      {"threads", flags.threads},
-                     {"device", "cpu"},
+                     {"device", model.device_name()},
                      {"queries", report.times.size()}};
+  if (report.on_gpu) {
+    json["gpu_compute_ms"] = to_json(statistics(report, &intaglio_run_times::compute_us));
+    json["enqueue_ms"] = to_json(statistics(report, &intaglio_run_times::enqueue_us));
+    json["h2d_ms"] = to_json(statistics(report, &intaglio_run_times::h2d_us));
+    json["d2h_ms"] = to_json(statistics(report, &intaglio_run_times::d2h_us));
+  }
   if (flags.json == "-") {
     std::puts(json.dump(1).c_str());
   } else if (!flags.json.empty()) {
@@ -196,6 +221,7 @@ void add_bench(CLI::App& app) {
   command->add_option("--warmup", flags->warmup, "milliseconds to run before")->capture_default_str()->check(CLI::NonNegativeNumber)->group("Measurement");
   command->add_option("--iterations", flags->iterations, "queries to measure at least")->capture_default_str()->check(CLI::PositiveNumber)->group("Measurement");
   command->add_option("--threads", flags->threads, "threads to use; 0: all cores")->capture_default_str()->check(CLI::Range(0, INTAGLIO_MAX_THREADS))->group("Execution");
+  add_device_option(*command, flags->device);
   command->add_flag("--profile", flags->profile, "prints what each step takes")->group("Reports");
   command->add_option("--export-profile", flags->export_profile, "writes the steps as JSON")->group("Reports");
   command->add_option("--export-times", flags->export_times, "writes each query's milliseconds as JSON")->group("Reports");

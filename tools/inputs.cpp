@@ -110,4 +110,15 @@ std::vector<Tensor> make_outputs(const Model& model, const Context& context) {
   return outputs;
 }
 
+void add_device_option(CLI::App& command, int& device) {
+  const auto set = [&device](const std::string& text) {
+    if (text == "cpu") {
+      device = INTAGLIO_DEVICE_CPU;
+      return;
+    }
+    if (!CLI::detail::lexical_cast(text, device) || device < 0) throw CLI::ValidationError("--device", fmt::format("'{}' is neither cpu nor the number of a GPU", text));
+  };
+  command.add_option_function<std::string>("--device", set, "the number of a GPU, or cpu; without it the first GPU if the artifact has code for it")->type_name("N|cpu")->group("Execution");
+}
+
 }  // namespace intaglio

@@ -1,6 +1,7 @@
 // What `run` and `bench` feed a model with, and what they get back.
 #pragma once
 
+#include <CLI/CLI.hpp>
 #include <map>
 #include <string>
 #include <vector>
@@ -16,6 +17,9 @@ struct InputOptions {
   unsigned seed = 0;
   std::string shapes;              ///< for filled inputs with symbolic dimensions, which are 1 otherwise
 };
+
+/// Adds --device to a command: what it leaves in `device` is for Model's constructor.
+void add_device_option(CLI::App& command, int& device);
 
 /// The model's inputs in its order. CompileError (invalid) for names it does not have, types and shapes that do not fit.
 std::vector<Tensor> make_inputs(const Model& model, const InputOptions& options);

@@ -23,7 +23,7 @@ struct Flags {
   std::string artifact, output, expect, labels;
   InputOptions inputs;
   double rtol = 1e-3, atol = 1e-5;
-  int print_top = 0, threads = 0;
+  int print_top = 0, threads = 0, device = INTAGLIO_DEVICE_BEST;
 };
 
 std::vector<std::string> read_labels(const std::string& path) {
@@ -92,7 +92,7 @@ bool matches_expectation(const std::map<std::string, Tensor>& outputs, const Fla
 }
 
 bool run(const Flags& flags) {
-  const Model model(flags.artifact);
+  const Model model(flags.artifact, flags.device);
   const std::vector<Tensor> inputs = make_inputs(model, flags.inputs);
   Context context(model, flags.threads);
   context.bind(runtime_tensors(inputs));
@@ -125,6 +125,7 @@ void add_run(CLI::App& app, int& exit_code) {
   command->add_option("--print-top", flags->print_top, "prints the N largest entries of each row of the first output")->group("Output");
   command->add_option("--labels", flags->labels, "names for --print-top, one a line")->group("Output");
   command->add_option("--threads", flags->threads, "threads to use; 0: all cores")->capture_default_str()->check(CLI::Range(0, INTAGLIO_MAX_THREADS))->group("Execution");
+  add_device_option(*command, flags->device);
   command->footer("Example: intaglio run resnet50.tar --input images.npy --print-top 1 --labels classes.txt");
   command->callback([flags, &exit_code] { exit_code = run(*flags) ? 0 : static_cast<int>(ErrorCode::differs); });
 }

@@ -64,15 +64,30 @@ typedef struct {
   int32_t threads;
 } intaglio_step_time;
 
-/* Opens an artifact file. */
+/* What a run took, in microseconds. On a GPU the three last are what the device spent; on the CPU they are 0. */
+typedef struct {
+  double enqueue_us; /* of the caller's thread, until the run was started; on the CPU the whole run */
+  double h2d_us;     /* inputs to the device */
+  double compute_us; /* the steps */
+  double d2h_us;     /* outputs to the host */
+} intaglio_run_times;
+
+/* Instead of a GPU's ordinal. */
+#define INTAGLIO_DEVICE_BEST (-1) /* the first GPU if the artifact has code for it, else the CPU */
+#define INTAGLIO_DEVICE_CPU (-2)
+
+/* Opens an artifact file for the best device there is, or for a certain one. */
 INTAGLIO_API intaglio_status intaglio_load(const char* path, intaglio_model** model);
+INTAGLIO_API intaglio_status intaglio_load_for(const char* path, int32_t device, intaglio_model** model);
 INTAGLIO_API void intaglio_free(intaglio_model* model);
 
 INTAGLIO_API int32_t intaglio_input_count(const intaglio_model* model);
 INTAGLIO_API int32_t intaglio_output_count(const intaglio_model* model);
 INTAGLIO_API intaglio_status intaglio_input(const intaglio_model* model, int32_t index, intaglio_port* port);
 INTAGLIO_API intaglio_status intaglio_output(const intaglio_model* model, int32_t index, intaglio_port* port);
-/* The artifact's manifest.json and layers.json; the texts live as long as the model. */
+/* The device that the model runs on: "cpu" or a GPU's name. */
+INTAGLIO_API const char* intaglio_device_name(const intaglio_model* model);
+/* The artifact's manifest.json, and the layers.json of the variant in use; the texts live as long as the model. */
 INTAGLIO_API const char* intaglio_manifest(const intaglio_model* model);
 INTAGLIO_API const char* intaglio_layers(const intaglio_model* model);
 
@@ -91,7 +106,13 @@ INTAGLIO_API intaglio_status intaglio_run(intaglio_context* context, intaglio_te
 /* The same, and tells what each step took: `times` stays valid until the context's next run. */
 INTAGLIO_API intaglio_status intaglio_run_profiled(intaglio_context* context, intaglio_tensor* outputs, int32_t count,
                                                    const intaglio_step_time** times, int32_t* time_count);
-/* Bytes that the context holds: arena, scratch, staging. */
+/* Starts a run and returns; on a GPU the caller's thread is free meanwhile, on the CPU it has done the work. The inputs' data has been taken when it returns;
+   `outputs` must stay where it is until intaglio_wait, which every started run needs before the context's next call. */
+INTAGLIO_API intaglio_status intaglio_run_async(intaglio_context* context, intaglio_tensor* outputs, int32_t count);
+INTAGLIO_API intaglio_status intaglio_wait(intaglio_context* context);
+/* What the last run took. */
+INTAGLIO_API intaglio_status intaglio_last_run_times(const intaglio_context* context, intaglio_run_times* times);
+/* Bytes that the context holds on its device and for staging: arena, scratch, inputs, outputs. */
 INTAGLIO_API int64_t intaglio_context_bytes(const intaglio_context* context);
 
 /* What went wrong in this thread's last failed call: one or more lines, empty if none failed. */

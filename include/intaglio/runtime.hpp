@@ -27,14 +27,16 @@ inline void check(intaglio_status status) {
 /// A loaded artifact; copies share it.
 class Model {
  public:
-  explicit Model(const std::string& path) {
+  /// `device`: the ordinal of a GPU, INTAGLIO_DEVICE_CPU or INTAGLIO_DEVICE_BEST.
+  explicit Model(const std::string& path, int device = INTAGLIO_DEVICE_BEST) {
     intaglio_model* loaded = nullptr;
-    check(intaglio_load(path.c_str(), &loaded));
+    check(intaglio_load_for(path.c_str(), device, &loaded));
     model_ = {loaded, intaglio_free};
   }
   intaglio_model* get() const { return model_.get(); }
   std::vector<intaglio_port> inputs() const { return ports(intaglio_input_count(get()), intaglio_input); }
   std::vector<intaglio_port> outputs() const { return ports(intaglio_output_count(get()), intaglio_output); }
+  std::string device_name() const { return intaglio_device_name(get()); }
   std::string manifest() const { return intaglio_manifest(get()); }
   std::string layers() const { return intaglio_layers(get()); }
 
@@ -70,6 +72,14 @@ class Context {
     std::int32_t count = 0;
     check(intaglio_run_profiled(context_.get(), outputs.data(), static_cast<int>(outputs.size()), &times, &count));
     return {times, times + count};
+  }
+  /// `outputs` must stay where it is until wait().
+  void run_async(std::vector<intaglio_tensor>& outputs) { check(intaglio_run_async(context_.get(), outputs.data(), static_cast<int>(outputs.size()))); }
+  void wait() { check(intaglio_wait(context_.get())); }
+  intaglio_run_times last_run_times() const {
+    intaglio_run_times times = {};
+    check(intaglio_last_run_times(context_.get(), &times));
+    return times;
   }
   std::int64_t bytes() const { return intaglio_context_bytes(context_.get()); }
 

@@ -63,4 +63,12 @@ std::vector<std::string> missing_features(const std::vector<std::string>& featur
   return missing;
 }
 
+std::optional<Diagnostic> refusal(const std::vector<std::string>& features, const std::string& cpu_name, const std::string& path) {
+  std::string list;
+  for (const std::string& feature : missing_features(features)) list += (list.empty() ? "" : ", ") + feature;
+  if (list.empty()) return {};
+  return Diagnostic{path, "the artifact was built for another CPU", fmt::format("a CPU with the features of {}", cpu_name), fmt::format("this one lacks {}", list),
+                    "compile with --cpu x86-64-v3, or on this machine with --cpu native"};
+}
+
 }  // namespace intaglio::runtime::cpu

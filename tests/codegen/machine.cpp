@@ -14,7 +14,7 @@
 #include "codegen/cpu/object.h"
 #include "intaglio/artifact.h"
 #include "runtime/cpu/features.h"
-#include "runtime/model.h"
+#include "runtime/cpu/code_library.h"
 
 namespace intaglio::testing {
 namespace {

@@ -89,7 +89,7 @@ TEST_F(Refusals, ExtentsBeyondAnyMemory) {
   for (auto& input : inputs_) input.shape[0] = std::int64_t{1} << 60;
   EXPECT_TRUE(bind_failure().starts_with("error: input 'image' has the wrong shape"));
   for (auto& input : inputs_) input.shape[0] = std::int64_t{1} << 45;
-  EXPECT_EQ(bind_failure(), "error: the shapes of the inputs make a tensor of impossible size\n  got:      60798594969501696 bytes");
+  EXPECT_EQ(bind_failure(), "error: the shapes of the inputs need an impossible amount of memory\n  got:      60798594969501696 bytes");
 }
 
 // 4 * 2^32 * 2^32 bytes wrap around to none.
@@ -105,7 +105,7 @@ TEST(SizeRefusals, SizesBeyondAnyInteger) {
     FAIL() << "nothing was refused";
   } catch (const RuntimeError& error) {
     EXPECT_EQ(error.status(), INTAGLIO_INVALID);
-    EXPECT_TRUE(std::string(error.what()).starts_with("error: the shapes of the inputs make a tensor of impossible size")) << error.what();
+    EXPECT_TRUE(std::string(error.what()).starts_with("error: the shapes of the inputs need an impossible amount of memory")) << error.what();
   }
 }
 

@@ -15,6 +15,7 @@
 
 #include "intaglio/tensor.h"
 #include "runtime/context.h"
+#include "runtime/cpu/thread_pool.h"
 #include "tools/microbench/machine_peak.h"
 
 namespace intaglio {
@@ -52,7 +53,7 @@ class Loaded {
     context_.bind(inputs.data(), static_cast<int>(inputs.size()));
     std::vector<intaglio_tensor> outputs(model_->outputs().size());
     context_.run(outputs.data(), static_cast<int>(outputs.size()), true);
-    steps_ = context_.times();
+    steps_ = context_.step_times();
   }
 
   const std::vector<intaglio_step_time>& steps() const { return steps_; }

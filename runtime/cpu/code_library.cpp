@@ -1,16 +1,17 @@
-// Maps files and opens code from memory.
+// See code_library.h.
+
+#include "runtime/cpu/code_library.h"
 
 #include <dlfcn.h>
 #include <fcntl.h>
 #include <sys/mman.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include <cerrno>
 #include <cstdlib>
 #include <cstring>
+#include <string>
 
-#include "runtime/model.h"
 #include "support/diagnostics.h"
 
 namespace intaglio::runtime {
@@ -43,28 +44,6 @@ int open_anonymous() {
 
 }  // namespace
 
-MappedFile::MappedFile(const std::string& path) {
-  const int descriptor = open(path.c_str(), O_RDONLY | O_CLOEXEC);
-  if (descriptor < 0) fail(path, "the artifact cannot be opened", errno, "check the path");
-  struct stat status = {};
-  if (fstat(descriptor, &status) != 0 || !S_ISREG(status.st_mode)) {
-    close(descriptor);
-    fail(path, "the artifact cannot be opened", S_ISDIR(status.st_mode) ? EISDIR : EINVAL, "name an artifact file");
-  }
-  size_ = static_cast<std::size_t>(status.st_size);
-  if (size_ > 0) data_ = mmap(nullptr, size_, PROT_READ, MAP_PRIVATE, descriptor, 0);
-  const int error = errno;
-  close(descriptor);
-  if (data_ == MAP_FAILED) {
-    data_ = nullptr;
-    fail(path, "the artifact cannot be mapped", error, "free some memory");
-  }
-}
-
-MappedFile::~MappedFile() {
-  if (data_) munmap(data_, size_);
-}
-
 CodeLibrary::CodeLibrary(std::span<const std::byte> bytes) : descriptor_(open_anonymous()) {
   try {
     write_all(descriptor_, bytes);
@@ -75,7 +54,8 @@ CodeLibrary::CodeLibrary(std::span<const std::byte> bytes) : descriptor_(open_an
   handle_ = dlopen(fmt::format("/proc/self/fd/{}", descriptor_).c_str(), RTLD_NOW | RTLD_LOCAL);
   if (!handle_) {
     close(descriptor_);
-    throw CompileError(ErrorCode::invalid, Diagnostic{"code", fmt::format("the artifact's code cannot be loaded: {}", dlerror()), "", "", "compile the model again"});
+    throw CompileError(ErrorCode::invalid, Diagnostic{"code", fmt::format("the artifact's code cannot be loaded: {}", dlerror()), "", "",
+                                                      "compile the model again"});
   }
 }
 
