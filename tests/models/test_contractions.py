@@ -1,16 +1,11 @@
 """Convolutions and matrix products over a sweep of shapes, each compiled at two levels and in checked mode, and compared with ONNX Runtime."""
-import os
-import pathlib
-import subprocess
-
 import numpy as np
 import onnx
 import onnxruntime
 import pytest
 from onnx import TensorProto, helper
 
-ROOT = pathlib.Path(__file__).resolve().parents[2]
-INTAGLIO = os.environ.get("INTAGLIO", str(ROOT / "build/release/bin/intaglio"))
+from intaglio_cli import compile_model, run_artifact, variants
 
 # channels, filters, group, kernel, stride, pad, dilation, height, width
 CONVOLUTIONS = [
@@ -39,16 +34,16 @@ PRODUCTS = [
 
 
 # The machine's own instructions; those of every machine since 2013; with every access checked.
-VARIANTS = [["--cpu", "native"], ["--cpu", "x86-64-v3"], ["--checked"]]
+VARIANTS = variants("--cpu native", "--cpu x86-64-v3", "--checked")
 
 
 def check(graph, feed, folder, options):
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
     onnx.save(model, folder / "model.onnx")
     artifact = folder / "model.tar"
-    subprocess.run([INTAGLIO, "compile", folder / "model.onnx", *options, "-o", artifact, "--progress", "none"], check=True)
+    compile_model(folder / "model.onnx", artifact, options)
     np.savez(folder / "in.npz", **feed)
-    subprocess.run([INTAGLIO, "run", artifact, "--input", folder / "in.npz", "--output", folder / "out.npz"], check=True)
+    run_artifact(artifact, folder / "in.npz", folder / "out.npz")
     got = np.load(folder / "out.npz")["y"]
     expected = onnxruntime.InferenceSession(model.SerializeToString(), providers=["CPUExecutionProvider"]).run(None, feed)[0]
     assert got.shape == expected.shape

@@ -1,29 +1,29 @@
 """The trained ResNet-50, end to end through the command line, against ONNX Runtime and against labels."""
-import os
-import pathlib
-import subprocess
 import sys
 
 import numpy as np
 import onnxruntime
 import pytest
 
-ROOT = pathlib.Path(__file__).resolve().parents[2]
-INTAGLIO = os.environ.get("INTAGLIO", str(ROOT / "build/release/bin/intaglio"))
+from intaglio_cli import ROOT, compile_model, run_artifact, variants
+
 MODEL = ROOT / "models/resnet50-cifar10.onnx"
 sys.path.insert(0, str(ROOT / "scripts"))
 import prepare_images  # noqa: E402
 
 
-def compile_model(folder, cpu):
-    artifact = folder / f"resnet50-{cpu}.tar"
-    subprocess.run([INTAGLIO, "compile", MODEL, "--cpu", cpu, "-o", artifact, "--progress", "none"], check=True)
+VARIANTS = variants("--cpu native", "--cpu x86-64-v3")
+
+
+def compiled(folder, options):
+    artifact = folder / "resnet50.tar"
+    compile_model(MODEL, artifact, options)
     return artifact
 
 
 def run(artifact, folder, images):
     np.save(folder / "in.npy", images)
-    subprocess.run([INTAGLIO, "run", artifact, "--input", folder / "in.npy", "--output", folder / "out.npz"], check=True)
+    run_artifact(artifact, folder / "in.npy", folder / "out.npz")
     return np.load(folder / "out.npz")["logits"]
 
 
@@ -41,9 +41,9 @@ def data():
     return archive["test_images"], archive["test_labels"]
 
 
-@pytest.mark.parametrize("cpu, count", [("native", 1000), ("x86-64-v3", 100)])
-def test_accuracy_and_logits_equal_onnxruntime(cpu, count, session, data, tmp_path):
-    artifact = compile_model(tmp_path, cpu)
+@pytest.mark.parametrize("options, count", [(VARIANTS[0], 1000), *((options, 100) for options in VARIANTS[1:])], ids=str)
+def test_accuracy_and_logits_equal_onnxruntime(options, count, session, data, tmp_path):
+    artifact = compiled(tmp_path, options)
     images, labels = data
     ours, theirs = [], []
     for first in range(0, count, 25):
@@ -58,7 +58,7 @@ def test_accuracy_and_logits_equal_onnxruntime(cpu, count, session, data, tmp_pa
 
 
 def test_one_artifact_serves_every_batch(session, data, tmp_path):
-    artifact = compile_model(tmp_path, "native")
+    artifact = compiled(tmp_path, VARIANTS[0])
     images = prepare_images.preprocess(data[0][:32])
     for batch in (1, 4, 32):
         expected = session.run(None, {"image": images[:batch]})[0]
@@ -67,4 +67,5 @@ def test_one_artifact_serves_every_batch(session, data, tmp_path):
 
 def test_equal_compiles_give_equal_bytes(tmp_path):
     (tmp_path / "again").mkdir()
-    assert compile_model(tmp_path, "x86-64-v3").read_bytes() == compile_model(tmp_path / "again", "x86-64-v3").read_bytes()
+    options = ["--cpu", "x86-64-v3"]
+    assert compiled(tmp_path, options).read_bytes() == compiled(tmp_path / "again", options).read_bytes()
