@@ -14,6 +14,7 @@
 #include "intaglio/artifact.h"
 #include "support/diagnostics.h"
 #include "support/files.h"
+#include "support/json_text.h"
 #include "support/tar.h"
 
 namespace intaglio {
@@ -120,7 +121,7 @@ void generate_artifact(const Graph& graph, const CodegenOptions& options, const 
 
   write_file(path, [&](std::ostream& out) {
     TarWriter tar(out);
-    tar.add(INTAGLIO_MANIFEST_NAME, manifest.dump(1) + "\n");
+    tar.add(INTAGLIO_MANIFEST_NAME, json_text(manifest) + "\n");
     for (const Variant& variant : variants) {
       tar.add(variant.layers_path(), variant.layers);
       tar.add(variant.plan_path(), variant.plan);

@@ -5,6 +5,7 @@
 #include "codegen/plan.h"
 #include "intaglio/plan_generated.h"
 #include "support/diagnostics.h"
+#include "support/json_text.h"
 
 namespace intaglio {
 namespace {
@@ -105,7 +106,7 @@ std::string layers_json(const Plan& plan) {
                       {"bytes", number_or_text(step.bytes)},
                       {"shape", step.shape}});
   }
-  return layers.dump(1) + "\n";
+  return json_text(layers) + "\n";
 }
 
 }  // namespace intaglio

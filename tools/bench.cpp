@@ -13,6 +13,7 @@
 
 #include "support/diagnostics.h"
 #include "support/files.h"
+#include "support/json_text.h"
 #include "tools/commands.h"
 #include "tools/inputs.h"
 
@@ -168,7 +169,7 @@ std::string profile_table(const Json& steps) {
 }
 
 void write_json(const std::string& path, const Json& json) {
-  write_file(path, [&](std::ostream& out) { out << json.dump(1) << '\n'; });
+  write_file(path, [&](std::ostream& out) { out << json_text(json) << '\n'; });
 }
 
 void bench(const Flags& flags) {
@@ -199,7 +200,7 @@ void bench(const Flags& flags) {
     json["d2h_ms"] = to_json(statistics(report, &intaglio_run_times::d2h_us));
   }
   if (flags.json == "-") {
-    std::puts(json.dump(1).c_str());
+    std::puts(json_text(json).c_str());
   } else if (!flags.json.empty()) {
     write_json(flags.json, json);
   }

@@ -67,7 +67,14 @@ std::vector<std::string> generate_all(const std::vector<KernelPlan>& kernels, co
 }  // namespace
 
 GeneratedCode CpuBackend::generate(const std::vector<KernelPlan>& kernels) const {
-  return {link_shared_library(generate_all(kernels, target_, Stage::object)), {}};
+  std::vector<std::string> objects = generate_all(kernels, target_, Stage::object);
+  if (objects.empty()) {
+    // A graph that hands on what it is given has no kernel, but the linker wants an object.
+    OwnedModule empty;
+    empty.module = std::make_unique<llvm::Module>("empty", *empty.context);
+    objects.push_back(finish(*empty.module, target_, *create_target_machine(target_), Stage::object));
+  }
+  return {link_shared_library(objects), {}};
 }
 
 std::string CpuBackend::emit(const std::vector<KernelPlan>& kernels, std::string_view stage) const {

@@ -77,6 +77,13 @@ TEST(Models, OutliveTheirHandleInAContext) {
   intaglio_context_free(context);
 }
 
+TEST(Models, MayComputeNothing) {
+  const Artifact artifact("graph @main(%x: f32[N,4]) -> (f32[N,4], f32[2], f32[N,4], f32[2,2]) {\n  %c = const [1, 2] : f32[2]\n  %m = const [1, 2, 3, 4] : f32[2,2]\n"
+                          "  return %x as \"same\", %c as \"constant\", %x as \"again\", %m as \"matrix\"\n}");
+  const Model model(artifact.path());
+  expect_right(artifact, model, 1);
+}
+
 TEST(Models, TellTheirInputsAndOutputs) {
   const Artifact artifact(kConvolution);
   const Model model(artifact.path());
