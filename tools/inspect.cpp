@@ -25,32 +25,41 @@ void print_ports(const char* title, const std::vector<intaglio_port>& ports) {
   for (const intaglio_port& port : ports) fmt::print("  {}: {}\n", port.name, port.shape_text);
 }
 
-void inspect_artifact(const std::string& path, bool layers) {
-  const Model model(path);
+void print_artifact(const Model& model, bool layers) {
   const Json manifest = Json::parse(model.manifest());
-  fmt::print("artifact of {}, format version {}, compiler {}, options {}\n", manifest["model"].get<std::string>(), manifest["format_version"].get<int>(),
-             manifest["compiler_version"].get<std::string>(), manifest["options"].get<std::string>());
+  fmt::print("artifact of {}, format version {}, compiler {}, options {}\n", manifest.at("model").get<std::string>(), manifest.at("format_version").get<int>(),
+             manifest.at("compiler_version").get<std::string>(), manifest.at("options").get<std::string>());
   print_ports("inputs", model.inputs());
   print_ports("outputs", model.outputs());
-  for (const Json& variant : manifest["variants"]) {
-    fmt::print("variant {}: needs {}\n", variant["name"].get<std::string>(), fmt::join(variant["features"].get<std::vector<std::string>>(), ", "));
+  for (const Json& variant : manifest.at("variants")) {
+    fmt::print("variant {}: needs {}\n", variant.at("name").get<std::string>(), fmt::join(variant.at("features").get<std::vector<std::string>>(), ", "));
   }
-  fmt::print("weights: {:.1f} MiB\n", manifest["weights"]["bytes"].get<double>() / (1 << 20));
-  if (manifest["arena_bytes"].get<std::int64_t>() >= 0) {
-    fmt::print("arena: {:.1f} MiB\n", manifest["arena_bytes"].get<double>() / (1 << 20));
+  fmt::print("weights: {:.1f} MiB\n", manifest.at("weights").at("bytes").get<double>() / (1 << 20));
+  if (manifest.at("arena_bytes").get<std::int64_t>() >= 0) {
+    fmt::print("arena: {:.1f} MiB\n", manifest.at("arena_bytes").get<double>() / (1 << 20));
   } else {
     fmt::print("arena: depends on the input shapes\n");
   }
   const Json steps = Json::parse(model.layers());
   std::map<std::string, int> kinds;
-  for (const Json& step : steps) ++kinds[step["kind"].get<std::string>()];
+  for (const Json& step : steps) ++kinds[step.at("kind").get<std::string>()];
   fmt::print("steps: {}\n", steps.size());
   for (const auto& [kind, count] : kinds) fmt::print("  {:>5} {}\n", count, kind);
   if (!layers) return;
   fmt::print("kernels:\n");
   for (const Json& step : steps) {
-    fmt::print("  {:<14} {:<30} {}  <- {}\n", step["kind"].get<std::string>(), step["shape"].get<std::string>(), step["name"].get<std::string>(),
-               fmt::join(step["nodes"].get<std::vector<std::string>>(), ", "));
+    fmt::print("  {:<14} {:<30} {}  <- {}\n", step.at("kind").get<std::string>(), step.at("shape").get<std::string>(), step.at("name").get<std::string>(),
+               fmt::join(step.at("nodes").get<std::vector<std::string>>(), ", "));
+  }
+}
+
+void inspect_artifact(const std::string& path, bool layers) {
+  const Model model(path);
+  try {
+    print_artifact(model, layers);
+  } catch (const Json::exception& error) {
+    // The loader checks only what running needs.
+    throw CompileError(ErrorCode::invalid, Diagnostic{path, fmt::format("the artifact's manifest is malformed: {}", error.what()), "", "", "compile the model again"});
   }
 }
 

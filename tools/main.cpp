@@ -2,8 +2,11 @@
 
 #include <CLI/CLI.hpp>
 
+#include <cerrno>
 #include <cstdio>
+#include <cstring>
 #include <new>
+#include <system_error>
 
 #include "intaglio/runtime.hpp"
 #include "support/diagnostics.h"
@@ -17,11 +20,19 @@ int report(const char* text, int code) {
   return code;
 }
 
+/// `code`, unless the results that were printed did not arrive.
+int finish(int code) {
+  errno = 0;
+  if (std::fflush(stdout) == 0 && !std::ferror(stdout)) return code;
+  const intaglio::Diagnostic lost{"stdout", std::string("the results cannot be written: ") + std::strerror(errno ? errno : EIO), "", "", "the disk or device may be full"};
+  return report(intaglio::to_text(lost).c_str(), static_cast<int>(intaglio::ErrorCode::environment));
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
   CLI::App app{"Intaglio compiles ONNX models to artifacts that a small runtime runs."};
-  app.require_subcommand(1);
+  app.require_subcommand(0, 1);
   app.set_version_flag("--version", "intaglio 0.1.0");
   app.footer("Example: intaglio compile model.onnx -o model.tar && intaglio run model.tar --input data.npy");
   int exit_code = 0;
@@ -32,6 +43,8 @@ int main(int argc, char** argv) {
   intaglio::add_opt(app);
   try {
     app.parse(argc, argv);
+    // Asked for here and not of the parser, which would not name a subcommand that does not exist.
+    if (app.get_subcommands().empty()) throw CLI::RequiredError("A subcommand");
   } catch (const CLI::Success& success) {
     return app.exit(success);
   } catch (const CLI::ParseError& error) {
@@ -43,9 +56,11 @@ int main(int argc, char** argv) {
     return report(error.what(), static_cast<int>(error.status()));
   } catch (const std::bad_alloc&) {
     return report("error: out of memory", static_cast<int>(intaglio::ErrorCode::environment));
+  } catch (const std::system_error& error) {
+    return report(intaglio::to_text({"", error.what()}).c_str(), static_cast<int>(intaglio::ErrorCode::environment));
   } catch (const std::exception& error) {
     const std::string text = intaglio::to_text({"internal", error.what(), "", "", "this is a bug of Intaglio: please report the command and the model"});
     return report(text.c_str(), static_cast<int>(intaglio::ErrorCode::internal));
   }
-  return exit_code;
+  return finish(exit_code);
 }

@@ -100,9 +100,12 @@ Tensor parse_npy(std::string_view bytes, const std::string& source) {
   const std::string descr = field(header, "descr", source).substr(1);
   const auto known = std::ranges::find(kCodes, std::string_view(descr).substr(std::min<std::size_t>(1, descr.size())), &DTypeCode::code);
   if (known == kCodes.end()) invalid(source, "the array's type is not supported", descr);
-  Tensor tensor(known->dtype, parse_shape(field(header, "shape", source), source));
+  Extents shape = parse_shape(field(header, "shape", source), source);
   const std::string_view data = bytes.substr(begin + length);
-  if (data.size() < tensor.bytes()) invalid(source, "the array's data is cut short", fmt::format("{} of {} bytes", data.size(), tensor.bytes()));
+  // Before memory is asked for: a damaged header may name any size.
+  const std::size_t needed = static_cast<std::size_t>(element_count(shape) * dtype_bits(known->dtype) / 8);
+  if (data.size() < needed) invalid(source, "the array's data is cut short", fmt::format("{} of {} bytes", data.size(), needed));
+  Tensor tensor(known->dtype, std::move(shape));
   std::memcpy(tensor.mutable_data(), data.data(), tensor.bytes());
   const auto size = static_cast<std::size_t>(dtype_bits(known->dtype) / 8);
   if (descr[0] == '>' && size > 1) swap_bytes(tensor, size);
