@@ -105,6 +105,9 @@ Node* Graph::add_node(std::string_view op, std::vector<Value*> operands, Attribu
   try {
     InferContext context(*node);
     for (Type& type : node->op_->infer(context)) {
+      if (!has_possible_size(type.shape)) {
+        throw CompileError(ErrorCode::invalid, Diagnostic{"", "the result has an impossible size", fmt::format("at most {} elements, extents of 0 or more", kMostElements), to_text(type)});
+      }
       auto value = std::make_unique<Value>();
       value->type = std::move(type);
       value->producer_ = node;

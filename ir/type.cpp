@@ -22,6 +22,15 @@ std::string to_text(const Type& type) {
   return text;
 }
 
+bool has_possible_size(const Shape& shape) {
+  std::int64_t count = 1;
+  for (const Dim& dim : shape) {
+    const std::int64_t extent = dim.constant().value_or(1);
+    if (extent < 0 || __builtin_mul_overflow(count, extent, &count) || count > kMostElements) return false;
+  }
+  return true;
+}
+
 Layout explicit_layout(const Type& type) {
   if (!type.layout.empty()) return type.layout;
   Layout layout(type.shape.size());

@@ -37,6 +37,8 @@ struct Type {
 /// "f32[N,64,56,56]", with a layout that is not row-major "f32[N,64,56,56]{0,2,3,1}".
 std::string to_text(const Type& type);
 
+/// False if the constant extents alone make more than kMostElements elements, or one of them is negative.
+bool has_possible_size(const Shape& shape);
 /// The order of the dimensions, outermost first, whatever way the layout is written.
 Layout explicit_layout(const Type& type);
 /// The strides in elements of each logical dimension.

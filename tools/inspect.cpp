@@ -3,16 +3,19 @@
 #include <CLI/CLI.hpp>
 #include <fmt/ranges.h>
 
+#include <algorithm>
 #include <cstdio>
 #include <map>
 #include <memory>
 #include <nlohmann/json.hpp>
+#include <span>
 
 #include "frontend/onnx/import.h"
-#include "intaglio/runtime.hpp"
+#include "intaglio/artifact.h"
 #include "ir/graph.h"
 #include "support/diagnostics.h"
 #include "support/files.h"
+#include "support/tar.h"
 #include "tools/commands.h"
 
 namespace intaglio {
@@ -20,45 +23,72 @@ namespace {
 
 using Json = nlohmann::ordered_json;
 
-void print_ports(const char* title, const std::vector<intaglio_port>& ports) {
+/// An artifact's texts. It is not loaded: it may be for another machine.
+class ArtifactTexts {
+ public:
+  explicit ArtifactTexts(const std::string& path) : path_(path), bytes_(read_file(path)), index_(read_tar_index(std::as_bytes(std::span(bytes_)), path)) {}
+
+  Json json(const std::string& name) const {
+    const auto found = std::ranges::find(index_, name, &TarEntry::name);
+    if (found == index_.end()) throw CompileError(ErrorCode::invalid, Diagnostic{path_, fmt::format("the artifact has no {}", name), "", "", "compile the model again"});
+    return Json::parse(std::string_view(bytes_).substr(found->offset, found->size));
+  }
+
+ private:
+  std::string path_;
+  std::string bytes_;
+  std::vector<TarEntry> index_;
+};
+
+void print_ports(const char* title, const Json& ports) {
   fmt::print("{}:\n", title);
-  for (const intaglio_port& port : ports) fmt::print("  {}: {}\n", port.name, port.shape_text);
+  for (const Json& port : ports) {
+    std::string shape;
+    for (const Json& extent : port.at("shape")) shape += (shape.empty() ? "" : ",") + (extent.is_string() ? extent.get<std::string>() : std::to_string(extent.get<std::int64_t>()));
+    fmt::print("  {}: {}[{}]\n", port.at("name").get<std::string>(), port.at("dtype").get<std::string>(), shape);
+  }
 }
 
-void print_artifact(const Model& model, bool layers) {
-  const Json manifest = Json::parse(model.manifest());
-  fmt::print("artifact of {}, format version {}, compiler {}, options {}\n", manifest.at("model").get<std::string>(), manifest.at("format_version").get<int>(),
-             manifest.at("compiler_version").get<std::string>(), manifest.at("options").get<std::string>());
-  print_ports("inputs", model.inputs());
-  print_ports("outputs", model.outputs());
-  for (const Json& variant : manifest.at("variants")) {
-    fmt::print("variant {}: needs {}\n", variant.at("name").get<std::string>(), fmt::join(variant.at("features").get<std::vector<std::string>>(), ", "));
-  }
-  fmt::print("weights: {:.1f} MiB\n", manifest.at("weights").at("bytes").get<double>() / (1 << 20));
-  if (manifest.at("arena_bytes").get<std::int64_t>() >= 0) {
-    fmt::print("arena: {:.1f} MiB\n", manifest.at("arena_bytes").get<double>() / (1 << 20));
-  } else {
-    fmt::print("arena: depends on the input shapes\n");
-  }
-  const Json steps = Json::parse(model.layers());
+std::string needs(const Json& variant) {
+  if (variant.at("target") == "cuda") return variant.at("arch") == "ptx" ? "a GPU of compute capability 8.0 or higher" : "a GPU of architecture " + variant.at("arch").get<std::string>();
+  return fmt::format("{}", fmt::join(variant.at("features").get<std::vector<std::string>>(), ", "));
+}
+
+void print_variant(const Json& variant, const Json& steps, bool layers) {
+  fmt::print("variant {}: needs {}\n", variant.at("name").get<std::string>(), needs(variant));
+  const auto arena = variant.at("arena_bytes").get<std::int64_t>();
+  fmt::print("  arena: {}\n", arena >= 0 ? fmt::format("{:.1f} MiB", static_cast<double>(arena) / (1 << 20)) : "depends on the input shapes");
   std::map<std::string, int> kinds;
   for (const Json& step : steps) ++kinds[step.at("kind").get<std::string>()];
-  fmt::print("steps: {}\n", steps.size());
-  for (const auto& [kind, count] : kinds) fmt::print("  {:>5} {}\n", count, kind);
+  fmt::print("  steps: {}\n", steps.size());
+  for (const auto& [kind, count] : kinds) fmt::print("  {:>7} {}\n", count, kind);
   if (!layers) return;
-  fmt::print("kernels:\n");
+  fmt::print("  kernels:\n");
   for (const Json& step : steps) {
-    fmt::print("  {:<14} {:<30} {}  <- {}\n", step.at("kind").get<std::string>(), step.at("shape").get<std::string>(), step.at("name").get<std::string>(),
+    fmt::print("    {:<14} {:<30} {}  <- {}\n", step.at("kind").get<std::string>(), step.at("shape").get<std::string>(), step.at("name").get<std::string>(),
                fmt::join(step.at("nodes").get<std::vector<std::string>>(), ", "));
   }
 }
 
+void print_artifact(const ArtifactTexts& texts, const std::string& path, bool layers) {
+  const Json manifest = texts.json(INTAGLIO_MANIFEST_NAME);
+  const int version = manifest.at("format_version").get<int>();
+  if (version != INTAGLIO_FORMAT_VERSION) {
+    throw CompileError(ErrorCode::invalid, Diagnostic{path, "the artifact is of another format version", fmt::format("version {}", INTAGLIO_FORMAT_VERSION), fmt::format("version {}", version),
+                                                      "compile the model again"});
+  }
+  fmt::print("artifact of {}, format version {}, compiler {}, options {}\n", manifest.at("model").get<std::string>(), version, manifest.at("compiler_version").get<std::string>(),
+             manifest.at("options").get<std::string>());
+  print_ports("inputs", manifest.at("inputs"));
+  print_ports("outputs", manifest.at("outputs"));
+  fmt::print("weights: {:.1f} MiB\n", manifest.at("weights").at("bytes").get<double>() / (1 << 20));
+  for (const Json& variant : manifest.at("variants")) print_variant(variant, texts.json(variant.at("layers").get<std::string>()), layers);
+}
+
 void inspect_artifact(const std::string& path, bool layers) {
-  const Model model(path);
   try {
-    print_artifact(model, layers);
+    print_artifact(ArtifactTexts(path), path, layers);
   } catch (const Json::exception& error) {
-    // The loader checks only what running needs.
     throw CompileError(ErrorCode::invalid, Diagnostic{path, fmt::format("the artifact's manifest is malformed: {}", error.what()), "", "", "compile the model again"});
   }
 }

@@ -72,6 +72,10 @@ class Importer {
     if (proto.sparse_initializer_size() > 0) problems_.add("sparse constants are not supported yet");
     for (auto& tensor : *proto.mutable_initializer()) {
       const std::string name = tensor.name();
+      if (values_.contains(name)) {
+        problems_.add_at(fmt::format("constant '{}'", name), Diagnostic{"", "the name is defined twice", "each value once", "", "rename one of them"});
+        continue;
+      }
       try {
         define(name, graph_->add_constant(import_tensor(tensor), name));
       } catch (const CompileError& error) {
@@ -82,8 +86,13 @@ class Importer {
   }
 
   void add_inputs(const onnx::GraphProto& proto) {
+    const auto constants = values_;
     for (const auto& input : proto.input()) {
-      if (values_.contains(input.name())) continue;  // before IR version 4 constants were inputs too
+      if (constants.contains(input.name())) continue;  // before IR version 4 constants were inputs too
+      if (values_.contains(input.name())) {
+        problems_.add_at(fmt::format("input '{}'", input.name()), Diagnostic{"", "the name is defined twice", "each value once", "", "rename one of them"});
+        continue;
+      }
       try {
         define(input.name(), graph_->add_argument(input_type(input), input.name()));
       } catch (const CompileError& error) {
@@ -110,12 +119,26 @@ class Importer {
         if (dim.dim_value() < 0) refuse(fmt::format("dimension {} is negative", i), "at least 0", std::to_string(dim.dim_value()));
         type.shape.push_back(dim.dim_value());
       } else {
-        const std::string name = dim.dim_param().empty() ? fmt::format("{}_d{}", input.name(), i) : dim.dim_param();
-        type.shape.push_back(Dim::symbol(symbol_name(name)));
+        type.shape.push_back(Dim::symbol(dim.dim_param().empty() ? new_symbol(fmt::format("{}_d{}", input.name(), i)) : symbol_of(dim.dim_param())));
       }
     }
     override_shape(input.name(), type);
+    if (!has_possible_size(type.shape)) refuse("the dimensions are too large", fmt::format("at most {} elements", kMostElements), to_text(type));
     return type;
+  }
+
+  /// A symbol of its own: names of different dimensions may be spelt alike once their characters are replaced.
+  std::string new_symbol(const std::string& name) {
+    std::string symbol = symbol_name(name);
+    while (!symbols_taken_.insert(symbol).second) symbol += '_';
+    return symbol;
+  }
+
+  /// The symbol of all dimensions of one ONNX name.
+  std::string symbol_of(const std::string& name) {
+    std::string& symbol = symbols_[name];
+    if (symbol.empty()) symbol = new_symbol(name);
+    return symbol;
   }
 
   void override_shape(const std::string& name, Type& type) {
@@ -238,6 +261,8 @@ class Importer {
   std::unique_ptr<Graph> graph_;
   int opset_ = 0;
   std::set<std::string> read_;
+  std::map<std::string, std::string> symbols_;  ///< by the name of the dimension
+  std::set<std::string> symbols_taken_;
   std::map<std::string, Value*> values_;  ///< null: refused, or depends on what was
 };
 

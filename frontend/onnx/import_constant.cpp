@@ -71,7 +71,9 @@ Values import_constant(NodeContext& node) {
 }
 
 Values import_constant_of_shape(NodeContext& node) {
-  const Shape shape = resolve_reshape(node, {}, node.contents(0), true);
+  const Shape shape = node.contents(0);
+  for (const Dim& extent : shape) node.require(!extent.is_constant() || extent.value() >= 0, "the shape has a negative extent", "0 or more", to_text(shape));
+  node.require(has_possible_size(shape), "the shape is too large", fmt::format("at most {} elements", kMostElements), to_text(shape));
   const Tensor value = node.tensor("value").value_or(floats({}, {0}));
   node.require(value.elements() == 1, "attribute 'value' must have one element", "1 element", fmt::format("{}", value.elements()));
   // Small ones are often shapes themselves: as plain constants their contents are known to whoever needs them.

@@ -101,6 +101,7 @@ Values import_concat(NodeContext& node) {
   std::vector<Value*> pieces;
   for (int i = 0; i < node.input_count(); ++i) pieces.push_back(node.input(i));
   node.require(!pieces.empty(), "there is nothing to concatenate");
+  node.require(node.has_attribute("axis"), "attribute 'axis' is missing");
   const std::int64_t axis = node.axis(node.integer("axis", 0), node.rank(0));
   return {node.b.op("concat", std::move(pieces), {{"axis", axis}})};
 }

@@ -25,6 +25,7 @@ Value* standardized(NodeContext& node, Value* x, const std::vector<std::int64_t>
 
 /// A vector with one entry a channel, broadcast against [N,C,..].
 Value* per_channel(NodeContext& node, Value* vector, int rank) {
+  node.require(vector->type.rank() == 1, "scale and bias must have one entry for each channel", "[C]", to_text(vector->type.shape));
   Shape shape(static_cast<std::size_t>(rank), Dim(1));
   shape[1] = vector->type.shape.at(0);
   return node.b.reshape(vector, std::move(shape));

@@ -15,6 +15,7 @@ Attributes pool_attributes(NodeContext& node) {
 }
 
 Values reduce_image(NodeContext& node, std::string_view core) {
+  node.require(node.rank(0) >= 3, "the input must have spatial dimensions", "[N,C,..]", to_text(node.shape(0)));
   std::vector<std::int64_t> axes;
   for (int i = 2; i < node.rank(0); ++i) axes.push_back(i);
   return {node.b.op(core, {node.input(0)}, {{"axes", axes}, {"keepdims", std::int64_t{1}}})};

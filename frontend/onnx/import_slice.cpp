@@ -44,6 +44,7 @@ std::pair<Shape, Shape> pad_amounts(NodeContext& node) {
 
 Values import_slice(NodeContext& node) {
   const bool inputs = node.opset() >= 10;
+  node.require(inputs || (node.has_attribute("starts") && node.has_attribute("ends")), "attribute 'starts' or 'ends' is missing");
   const std::vector<Dim> starts = inputs ? node.contents(1) : to_dims(node.integers("starts"));
   const std::vector<Dim> ends = inputs ? node.contents(2) : to_dims(node.integers("ends"));
   std::vector<std::int64_t> axes;
@@ -79,7 +80,7 @@ Values import_split(NodeContext& node) {
     sizes = to_dims(node.integers("split"));
   } else {
     const std::int64_t count = node.integer("num_outputs", node.output_count());
-    node.require(count > 0, "there is no output to split into");
+    node.require(count > 0 && count <= node.output_count(), "the number of parts does not fit the outputs", std::to_string(node.output_count()), std::to_string(count));
     const Dim size = Dim::ceildiv(extent, count);
     for (std::int64_t i = 0; i + 1 < count; ++i) sizes.push_back(size);
     sizes.push_back(extent - size * (count - 1));

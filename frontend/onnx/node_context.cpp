@@ -16,10 +16,10 @@ void NodeContext::fail(std::string message, std::string expected, std::string go
   throw CompileError(ErrorCode::invalid, Diagnostic{"", std::move(message), std::move(expected), std::move(got), std::move(help)});
 }
 
-void NodeContext::require_equal(const Dim& left, const Dim& right, const std::string& what) {
-  if (left == right) return;
-  if (left.is_constant() && right.is_constant()) fail(what, left.text(), right.text());
-  b.graph().equations.push_back({left, right, fmt::format("{}: {}", label_, what)});
+void NodeContext::require_equal(const Dim& got, const Dim& expected, const std::string& what) {
+  if (got == expected) return;
+  if (got.is_constant() && expected.is_constant()) fail(what, expected.text(), got.text());
+  b.graph().equations.push_back({got, expected, fmt::format("{}: {}", label_, what)});
 }
 
 Value* NodeContext::input(int i) const {

@@ -38,7 +38,7 @@ class NodeContext {
     if (!condition) fail(std::move(message), std::move(expected), std::move(got));
   }
   /// Two extents that the operator needs to be equal: decided now if both are constants, else checked when shapes are bound.
-  void require_equal(const Dim& a, const Dim& b, const std::string& what);
+  void require_equal(const Dim& got, const Dim& expected, const std::string& what);
 
   int input_count() const { return static_cast<int>(inputs_.size()); }
   /// Input `i`, null if it is absent.

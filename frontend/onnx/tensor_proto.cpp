@@ -22,8 +22,6 @@ static_assert(std::endian::native == std::endian::little, "raw_data is little-en
 
 /// The extents, checked to be those of a tensor that fits into memory.
 Extents import_extents(const onnx::TensorProto& proto) {
-  // Far above any memory, far below where products of extents and bits overflow.
-  constexpr std::int64_t kMostElements = std::int64_t{1} << 48;
   Extents extents(proto.dims().begin(), proto.dims().end());
   std::int64_t elements = 1;
   for (const std::int64_t extent : extents) {
@@ -35,8 +33,10 @@ Extents import_extents(const onnx::TensorProto& proto) {
   return extents;
 }
 
+std::size_t bytes_of(DType dtype, const Extents& extents) { return (static_cast<std::size_t>(element_count(extents)) * dtype_bits(dtype) + 7) / 8; }
+
 Tensor from_raw_data(DType dtype, Extents extents, std::string bytes) {
-  const std::size_t expected = (static_cast<std::size_t>(element_count(extents)) * dtype_bits(dtype) + 7) / 8;
+  const std::size_t expected = bytes_of(dtype, extents);
   if (bytes.size() != expected) {
     refuse("the tensor's data does not have the size of its dimensions",
            fmt::format("{} bytes for {}[{}]", expected, dtype_name(dtype), fmt::join(extents, ",")), fmt::format("{} bytes", bytes.size()));
@@ -52,13 +52,14 @@ Tensor from_raw_data(DType dtype, Extents extents, std::string bytes) {
 /// Copies a typed field whose entries are wide enough for one element each, narrowing them to `Element`.
 template <typename Element, typename Field>
 Tensor from_field(DType dtype, Extents extents, const Field& field, std::string_view field_name) {
-  Tensor tensor(dtype, std::move(extents));
   // Elements under a byte are packed: as many entries as bytes.
-  const std::size_t entries = tensor.bytes() / sizeof(Element);
+  const std::size_t entries = bytes_of(dtype, extents) / sizeof(Element);
   if (static_cast<std::size_t>(field.size()) != entries) {
     refuse(fmt::format("the tensor's '{}' does not have as many entries as its dimensions say", field_name),
-           fmt::format("{} entries for {}[{}]", entries, dtype_name(dtype), fmt::join(tensor.shape(), ",")), fmt::format("{} entries", field.size()));
+           fmt::format("{} entries for {}[{}]", entries, dtype_name(dtype), fmt::join(extents, ",")), fmt::format("{} entries", field.size()));
   }
+  // Only now: a few bytes of a damaged model may name any dimensions.
+  Tensor tensor(dtype, std::move(extents));
   const std::span<Element> elements = tensor.mutable_span<Element>();
   for (std::size_t i = 0; i < entries; ++i) elements[i] = static_cast<Element>(field.Get(static_cast<int>(i)));
   return tensor;

@@ -8,11 +8,14 @@
 namespace intaglio {
 namespace {
 
+/// Most that an entry can be: far above any image, far below where products overflow.
+constexpr std::int64_t kMost = (1 << 24) - 1;
+
 std::vector<std::int64_t> entries(const NodeContext& node, std::string_view name, std::size_t count, std::int64_t fallback, std::int64_t least) {
   const auto given = node.integers(name).value_or(std::vector<std::int64_t>(count, fallback));
   node.require(given.size() == count, fmt::format("attribute '{}' has the wrong number of entries", name), std::to_string(count), std::to_string(given.size()));
   for (std::int64_t value : given) {
-    node.require(value >= least && value < (1 << 24), fmt::format("attribute '{}' has an impossible entry", name), fmt::format("at least {}", least), std::to_string(value));
+    node.require(value >= least && value <= kMost, fmt::format("attribute '{}' has an impossible entry", name), fmt::format("{} to {}", least, kMost), std::to_string(value));
   }
   return given;
 }

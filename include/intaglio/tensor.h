@@ -56,6 +56,9 @@ inline bool is_integer(DType dtype) { return is_signed_integer(dtype) || is_unsi
 /// A concrete shape. The empty shape is a scalar of one element.
 using Extents = std::vector<std::int64_t>;
 
+/// Most elements of a tensor: far above any memory, far below where products of extents and bits overflow.
+inline constexpr std::int64_t kMostElements = std::int64_t{1} << 48;
+
 /// The product of the extents: 1 for a scalar.
 std::int64_t element_count(std::span<const std::int64_t> extents);
 /// Strides in elements of a dense row-major tensor.

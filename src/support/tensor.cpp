@@ -21,9 +21,6 @@ std::shared_ptr<void> allocate_zeroed(std::size_t bytes) {
   return {memory, std::free};
 }
 
-/// Far above any memory, far below where products of extents and bits overflow.
-constexpr std::int64_t kMostElements = std::int64_t{1} << 48;
-
 void require_possible_size(std::span<const std::int64_t> extents) {
   std::int64_t count = 1;
   for (std::int64_t extent : extents) {

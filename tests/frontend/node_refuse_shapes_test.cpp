@@ -1,0 +1,127 @@
+// Nodes that move elements, slide windows, normalize and fold: what is wrong with each.
+#include "node_case.h"
+
+namespace intaglio::test {
+namespace {
+
+const NodeCase kMovement[] = {
+    {"ReshapeTwoUnknown", "Reshape", "(float[4] x) => (float[4] y) <int64[2] s = {-1,-1}> { [n] y = Reshape(x, s) }", "the shape has more than one -1\n  got:      [-1,-1]"},
+    {"ReshapeCopiesWhatIsNotThere", "Reshape", "(float[4] x) => (float[4] y) <int64[2] s = {4,0}> { [n] y = Reshape(x, s) }",
+     "the shape copies extent 1 of the input, which has rank 1\n  got:      [4,0]"},
+    {"ReshapeNegative", "Reshape", "(float[4] x) => (float[4] y) <int64[1] s = {-2}> { [n] y = Reshape(x, s) }", "the shape has a negative extent\n  expected: 0 or more, or one -1\n  got:      [-2]"},
+    {"ReshapeAnyExtent", "Reshape", "(float[0] x) => (float[0] y) <int64[2] s = {0,-1}> { [n] y = Reshape<allowzero: int = 1>(x, s) }",
+     "the -1 in the shape can be any extent, for another one is 0\n  got:      [0] to [0,-1]"},
+    {"ReshapeWithRest", "Reshape", "(float[4] x) => (float[4] y) <int64[2] s = {3,-1}> { [n] y = Reshape(x, s) }",
+     "the -1 in the shape has no solution\n  expected: a number of elements divisible by 3\n  got:      4"},
+    {"ReshapeToMore", "Reshape", "(float[4] x) => (float[5] y) <int64[1] s = {5}> { [n] y = Reshape(x, s) }",
+     "the numbers of elements of [4] and [5] differ (reshape, C2)\n  expected: both shapes have the same number of elements\n  got:      4 and 5   (f32[4])"},
+    {"SqueezeOfThree", "Squeeze", "(float[3,4] x) => (float[4] y) <int64[1] a = {0}> { [n] y = Squeeze(x, a) }", "axis 0 can only be squeezed if its extent is 1\n  expected: 1\n  got:      3"},
+    {"SqueezeAxesFromShape", "Squeeze", "(float[1,N] x) => (float[N] y) { s = Shape(x)  [n] y = Squeeze(x, s) }", "input 1 must be constant\n  expected: integers\n  got:      's' i64[2] with N"},
+    {"UnsqueezeWithoutAxes", "Unsqueeze", "(float[4] x) => (float[1,4] y) { [n] y = Unsqueeze(x) }", "the axes are missing", 11},
+    {"ExpandThatDoesNotFit", "Expand", "(float[4] x) => (float[4] y) <int64[1] s = {3}> { [n] y = Expand(x, s) }", "the shapes do not broadcast\n  expected: equal extents, or 1\n  got:      [4] and [3]"},
+    {"ExpandNegative", "Expand", "(float[1] x) => (float[4] y) <int64[1] s = {-1}> { [n] y = Expand(x, s) }",
+     "the result has an impossible size\n  expected: at most 281474976710656 elements, extents of 0 or more\n  got:      f32[-1]"},
+    {"ExpandBeyondAnyMemory", "Expand", "(float[1] x) => (float[4] y) <int64[2] s = {4294967296,4294967296}> { [n] y = Expand(x, s) }",
+     "the result has an impossible size\n  expected: at most 281474976710656 elements, extents of 0 or more\n  got:      f32[4294967296,4294967296]"},
+    {"TileRepeats", "Tile", "(float[4] x) => (float[8] y) <int64[2] r = {2,2}> { [n] y = Tile(x, r) }", "repeats must have one entry for each axis\n  expected: 1\n  got:      2"},
+    {"TileNegative", "Tile", "(float[4] x) => (float[8] y) <int64[1] r = {-2}> { [n] y = Tile(x, r) }",
+     "the result has an impossible size\n  expected: at most 281474976710656 elements, extents of 0 or more\n  got:      f32[-2,4]"},
+    {"ConcatOfNothing", "Concat", "() => (float[8] y) { [n] y = Concat<axis: int = 0>() }", "there is nothing to concatenate"},
+    {"ConcatWithoutAxis", "Concat", "(float[4] x) => (float[8] y) { [n] y = Concat(x, x) }", "attribute 'axis' is missing"},
+    {"ConcatOfDifferent", "Concat", "(float[2,4] x, float[2,5] z) => (float[4,4] y) { [n] y = Concat<axis: int = 0>(x, z) }",
+     "the extents of axis 1 of operands 0 and 1 differ (concat, C3)\n  expected: the operands agree in rank and in all other extents\n  got:      5 and 4   (f32[2,4], f32[2,5])"},
+    {"BlockSizeMissing", "DepthToSpace", "(float[1,4,2,2] x) => (float[1,1,4,4] y) { [n] y = DepthToSpace(x) }", "attribute 'blocksize' must be positive\n  expected: blocksize >= 1\n  got:      0"},
+    {"BlocksOfThreeDimensions", "SpaceToDepth", "(float[1,4,2] x) => (float[1,4,2] y) { [n] y = SpaceToDepth<blocksize: int = 2>(x) }",
+     "the input must have 4 dimensions\n  expected: [N,C,H,W]\n  got:      [1,4,2]"},
+    {"BlocksThatDoNotDivide", "DepthToSpace", "(float[1,6,2,2] x) => (float[1,1,4,4] y) { [n] y = DepthToSpace<blocksize: int = 2>(x) }",
+     "the numbers of elements of [1,6,2,2] and [1,2,2,1,2,2] differ (reshape, C2)\n  expected: both shapes have the same number of elements\n  got:      24 and 16   (f32[1,6,2,2])"},
+    {"TriluOfVector", "Trilu", "(float[4] x) => (float[4] y) { [n] y = Trilu(x) }", "the input must have at least 2 dimensions\n  expected: [..,N,M]\n  got:      [4]"},
+    {"GatherByReals", "Gather", "(float[4] x, float[2] i) => (float[2] y) { [n] y = Gather(x, i) }",
+     "the indices are neither i64 nor i32 (gather, C1)\n  expected: indices are i32 or i64\n  got:      f32[4], f32[2]"},
+};
+INSTANTIATE_TEST_SUITE_P(Movement, RefusedNode, testing::ValuesIn(kMovement), case_name);
+
+const NodeCase kSlices[] = {
+    {"SliceStepOfZero", "Slice", "(float[4] x) => (float[4] y) <int64[1] a = {0}, int64[1] b = {2}> { [n] y = Slice(x, a, b, a, a) }", "a step is 0\n  expected: any other integer\n  got:      0"},
+    {"SliceUnequal", "Slice", "(float[4,4] x) => (float[4,4] y) <int64[1] a = {0}, int64[2] b = {2,2}> { [n] y = Slice(x, a, b) }", "starts, ends, axes and steps must have equally many entries"},
+    {"SliceWithoutStarts", "Slice", "(float[4] x) => (float[4] y) { [n] y = Slice<ends: ints = [2]>(x) }", "attribute 'starts' or 'ends' is missing", 9},
+    {"SliceAxisTwice", "Slice", "(float[4] x) => (float[4] y) <int64[2] a = {0,0}, int64[2] b = {2,2}> { [n] y = Slice(x, a, b, a) }", "axis 0 is named twice"},
+    {"SplitThatDoesNotAddUp", "Split", "(float[5] x) => (float[2] y, float[2] z) <int64[2] s = {2,2}> { [n] y, z = Split(x, s) }",
+     "the parts of a split must add up to the axis\n  expected: 5\n  got:      4"},
+    {"SplitIntoFewer", "Split", "(float[4] x) => (float[2] y, float[2] z) <int64[1] s = {4}> { [n] y, z = Split(x, s) }", "there are fewer parts than outputs\n  expected: 2\n  got:      1"},
+    {"SplitIntoMore", "Split", "(float[4] x) => (float[2] y, float[2] z) { [n] y, z = Split<num_outputs: int = 1000000000000>(x) }",
+     "the number of parts does not fit the outputs\n  expected: 2\n  got:      1000000000000", 18},
+    {"SplitIntoNone", "Split", "(float[4] x) => (float[2] y) { [n] y = Split<num_outputs: int = 0>(x) }", "the number of parts does not fit the outputs\n  expected: 1\n  got:      0", 18},
+    {"SplitOfTooLittle", "Split", "(float[5] x) => (float[2] y) { [n] y, a, b, c = Split<num_outputs: int = 4>(x) }",
+     "the slice reaches outside of axis 0 (slice, C3)\n  expected: the first and the last element lie in x\n  got:      elements 4 to 5 of 5   (f32[5])", 18},
+    {"SplitNegative", "Split", "(float[4] x) => (float[6] y) <int64[2] s = {6,-2}> { [n] y, z = Split(x, s) }",
+     "the slice reaches outside of axis 0 (slice, C3)\n  expected: the first and the last element lie in x\n  got:      elements 0 to 5 of 4   (f32[4])"},
+    {"PadMode", "Pad", "(float[4] x) => (float[8] y) <int64[2] p = {2,2}> { [n] y = Pad<mode: string = \"wrap\">(x, p) }",
+     "this padding mode is not supported yet\n  expected: constant, edge or reflect\n  got:      wrap", 19},
+    {"PadEntries", "Pad", "(float[4] x) => (float[8] y) <int64[3] p = {2,2,2}> { [n] y = Pad(x, p) }", "pads must have two entries for each axis\n  expected: 2\n  got:      3"},
+    {"PadWithoutPads", "Pad", "(float[4] x) => (float[8] y) { [n] y = Pad(x) }", "pads must have two entries for each axis\n  expected: 2\n  got:      0", 9},
+    {"PadTakesAwayTooMuch", "Pad", "(float[4] x) => (float[8] y) <int64[2] p = {-3,-3}> { [n] y = Pad(x, p) }",
+     "axis 0 is cropped to less than nothing (pad, C5)\n  expected: no extent of the result is negative\n  got:      f32[4]"},
+    {"PadReflectsTooMuch", "Pad", "(float[4] x) => (float[8] y) <int64[2] p = {4,0}> { [n] y = Pad<mode: string = \"reflect\">(x, p) }",
+     "axis 0 is too short for its padding (pad, C4)\n  expected: an extent of at least 5\n  got:      4   (f32[4])"},
+};
+INSTANTIATE_TEST_SUITE_P(Slices, RefusedNode, testing::ValuesIn(kSlices), case_name);
+
+const NodeCase kWindows[] = {
+    {"PoolIndices", "MaxPool", "(float[1,1,4] x) => (float[1,1,3] y, int64[1,1,3] i) { [n] y, i = MaxPool<kernel_shape: ints = [2]>(x) }",
+     "the indices of MaxPool are not supported yet\n  expected: a model that reads its first output only"},
+    {"PoolWithoutKernel", "MaxPool", "(float[1,1,4] x) => (float[1,1,3] y) { [n] y = MaxPool(x) }", "the kernel has the wrong number of dimensions\n  expected: 1\n  got:      0"},
+    {"PoolOfMatrix", "AveragePool", "(float[1,4] x) => (float[1,3] y) { [n] y = AveragePool<kernel_shape: ints = [2]>(x) }",
+     "the input must have 1 to 3 spatial dimensions\n  expected: [N,C,..]\n  got:      [1,4]"},
+    {"KernelEntries", "MaxPool", "(float[1,1,4] x) => (float[1,1,3] y) { [n] y = MaxPool<kernel_shape: ints = [2,2]>(x) }", "attribute 'kernel_shape' has the wrong number of entries\n  expected: 1\n  got:      2"},
+    {"KernelOfZero", "MaxPool", "(float[1,1,4] x) => (float[1,1,3] y) { [n] y = MaxPool<kernel_shape: ints = [0]>(x) }", "a kernel extent is not positive\n  expected: at least 1\n  got:      0"},
+    {"KernelTooLarge", "MaxPool", "(float[1,1,4] x) => (float[1,1,3] y) { [n] y = MaxPool<kernel_shape: ints = [5]>(x) }",
+     "the window is larger than the padded input along spatial axis 0 (max_pool, C5)\n  expected: there is at least one window along each axis\n  got:      0 windows   (f32[1,1,4])"},
+    {"StrideOfZero", "MaxPool", "(float[1,1,4] x) => (float[1,1,3] y) { [n] y = MaxPool<kernel_shape: ints = [2], strides: ints = [0]>(x) }",
+     "attribute 'strides' has an impossible entry\n  expected: 1 to 16777215\n  got:      0"},
+    {"DilationOfHuge", "MaxPool", "(float[1,1,4] x) => (float[1,1,3] y) { [n] y = MaxPool<kernel_shape: ints = [2], dilations: ints = [4611686018427387904]>(x) }",
+     "attribute 'dilations' has an impossible entry\n  expected: 1 to 16777215\n  got:      4611686018427387904"},
+    {"PadsEntries", "MaxPool", "(float[1,1,4] x) => (float[1,1,3] y) { [n] y = MaxPool<kernel_shape: ints = [2], pads: ints = [1]>(x) }", "attribute 'pads' has the wrong number of entries\n  expected: 2\n  got:      1"},
+    {"PadsNegative", "MaxPool", "(float[1,1,4] x) => (float[1,1,3] y) { [n] y = MaxPool<kernel_shape: ints = [2], pads: ints = [-1,0]>(x) }",
+     "attribute 'pads' has an impossible entry\n  expected: 0 to 16777215\n  got:      -1"},
+    {"AutoPadUnknown", "MaxPool", "(float[1,1,4] x) => (float[1,1,3] y) { [n] y = MaxPool<kernel_shape: ints = [2], auto_pad: string = \"SAME\">(x) }",
+     "attribute 'auto_pad' has an unknown value\n  expected: NOTSET, VALID, SAME_UPPER or SAME_LOWER\n  got:      SAME"},
+    {"AutoPadOfSymbol", "MaxPool", "(float[1,1,L] x) => (float[1,1,M] y) { [n] y = MaxPool<kernel_shape: ints = [3], strides: ints = [2], auto_pad: string = \"SAME_UPPER\">(x) }",
+     "auto_pad needs a fixed image size where strides are over 1\n  expected: a constant extent\n  got:      L"},
+    {"GlobalPoolOfVector", "GlobalAveragePool", "(float[4] x) => (float[4] y) { [n] y = GlobalAveragePool(x) }",
+     "the input must have spatial dimensions\n  expected: [N,C,..]\n  got:      [4]"},
+};
+INSTANTIATE_TEST_SUITE_P(Windows, RefusedNode, testing::ValuesIn(kWindows), case_name);
+
+const NodeCase kNorms[] = {
+    {"BatchNormInTraining", "BatchNormalization",
+     "(float[1,2,4] x, float[2] s) => (float[1,2,4] y) { [n] y = BatchNormalization<training_mode: int = 1>(x, s, s, s, s) }",
+     "batch normalization in training is not supported\n  expected: training_mode = 0\n  got:      1"},
+    {"BatchNormChannels", "BatchNormalization", "(float[1,2,4] x, float[3] s) => (float[1,2,4] y) { [n] y = BatchNormalization(x, s, s, s, s) }",
+     "the length of operand 1 and the channels of x differ (batch_norm, C3)\n  expected: scale, bias, mean and var have shape [x.shape[1]]\n  got:      3 and 2   (f32[1,2,4], f32[3], f32[3], f32[3], f32[3])"},
+    {"LayerNormMean", "LayerNormalization", "(float[2,4] x, float[4] s) => (float[2,4] y, float[2,1] m) { [n] y, m = LayerNormalization(x, s) }",
+     "the mean and deviation of LayerNormalization are not supported yet\n  expected: a model that reads its first output only"},
+    {"InstanceNormOfMatrix", "InstanceNormalization", "(float[2,4] x, float[4] s) => (float[2,4] y) { [n] y = InstanceNormalization(x, s, s) }",
+     "the input must have spatial dimensions\n  expected: [N,C,..]\n  got:      [2,4]"},
+    {"InstanceNormByScalar", "InstanceNormalization", "(float[1,2,4] x, float s) => (float[1,2,4] y) { [n] y = InstanceNormalization(x, s, s) }",
+     "scale and bias must have one entry for each channel\n  expected: [C]\n  got:      []"},
+    {"GroupNormWithoutGroups", "GroupNormalization", "(float[1,2,4] x, float[2] s) => (float[1,2,4] y) { [n] y = GroupNormalization(x, s, s) }",
+     "attribute 'num_groups' must be positive\n  expected: num_groups >= 1\n  got:      0", 21},
+    {"GroupNormGroups", "GroupNormalization", "(float[1,4,4] x, float[4] s) => (float[1,4,4] y) { [n] y = GroupNormalization<num_groups: int = 3>(x, s, s) }",
+     "the channels must divide into the groups\n  expected: 0\n  got:      1", 21},
+    {"GroupNormPerGroup", "GroupNormalization", "(float[1,4,4] x, float[2] s) => (float[1,4,4] y) { [n] y = GroupNormalization<num_groups: int = 2>(x, s, s) }",
+     "scale and bias per group are not supported\n  expected: opset 21 or newer\n  got:      18", 18},
+    {"SoftmaxOfIntegers", "Softmax", "(int64[4] x) => (int64[4] y) { [n] y = Softmax(x) }",
+     "operand 0 does not hold floats (softmax, C1)\n  expected: x holds floats\n  got:      i64[4]"},
+    {"QuantizeUnsaturated", "QuantizeLinear", "(float[4] x, float s) => (uint8[4] y) { [n] y = QuantizeLinear<saturate: int = 0>(x, s) }",
+     "quantization that does not saturate is not supported yet\n  expected: saturate = 1\n  got:      0", 19},
+    {"QuantizeAxis", "QuantizeLinear", "(float[4] x, float[4] s) => (uint8[4] y) { [n] y = QuantizeLinear<axis: int = 1>(x, s) }",
+     "the axis is out of range\n  expected: -1 <= axis < 1, for rank 1\n  got:      axis = 1"},
+    {"DequantizeScales", "DequantizeLinear", "(uint8[4,3] x, float[5] s) => (float[4,3] y) { [n] y = DequantizeLinear<axis: int = 0>(x, s) }",
+     "the number of scales and the extent of axis 0 differ (dequantize, C2)\n  expected: without blocks, scale is one number or has shape [x.shape[axis]]\n  got:      5 and 4   (u8[4,3], f32[5])"},
+    {"ReduceAxis", "ReduceMax", "(float[4] x) => (float[4] y) { [n] y = ReduceMax<axes: ints = [1]>(x) }", "the axis is out of range\n  expected: -1 <= axis < 1, for rank 1\n  got:      axis = 1"},
+};
+INSTANTIATE_TEST_SUITE_P(Norms, RefusedNode, testing::ValuesIn(kNorms), case_name);
+
+}  // namespace
+}  // namespace intaglio::test
