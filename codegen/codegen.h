@@ -18,6 +18,8 @@ struct CodegenOptions {
   /// "native" or a level or CPU name that LLVM knows.
   std::string cpu = "native";
   int optimization_level = 2;
+  /// f32 contractions may round their operands to tf32 (CUDA).
+  bool tf32 = false;
   /// Every load and store of generated code verifies its index.
   bool checked = false;
   std::set<std::string> disabled_tactics;

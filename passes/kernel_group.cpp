@@ -63,8 +63,13 @@ bool is_strided(const Node& producer, const std::vector<Node*>& views) {
   return view.has_value();
 }
 
-/// Movement that is worth repeating in each reader: it costs an address.
-bool is_free_to_repeat(const Node& node) { return node.is("slice") || node.is("expand") || node.is("iota"); }
+/// A cast that reads fewer bytes than it makes.
+bool is_widening_cast(const Node& node) {
+  return node.is("cast") && is_float(node.result()->type.dtype) && dtype_bits(node.operand(0)->type.dtype) < dtype_bits(node.result()->type.dtype);
+}
+
+/// What is worth repeating in each reader: movement that costs an address, casts that cost less than the load of their result.
+bool is_free_to_repeat(const Node& node) { return node.is("slice") || node.is("expand") || node.is("iota") || is_widening_cast(node); }
 
 bool is_one_element_constant(const Value& value) { return value.is_constant() && value.constant().elements() == 1; }
 
@@ -146,7 +151,9 @@ bool KernelGroup::may_absorb(const Node& producer, const std::vector<Node*>& vie
     if (producer.is("concat") && !is_elementwise(reader)) return false;
     return light && is_internal(*producer.result());
   }
-  if (!is_elementwise(producer) || !light || !is_internal(*producer.result())) return false;
+  if (!is_elementwise(producer) || !light) return false;
+  if (is_free_to_repeat(producer)) return true;
+  if (!is_internal(*producer.result())) return false;
   const Role role = role_from_uses(*producer.result());
   return role.once && (!role.cheap_only || is_cheap(producer));
 }

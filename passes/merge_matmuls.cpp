@@ -7,6 +7,7 @@
 #include "ir/view.h"
 #include "passes/match.h"
 #include "passes/passes.h"
+#include "passes/precision_rules.h"
 
 namespace intaglio {
 namespace {
@@ -114,13 +115,14 @@ std::vector<Member> mergeable(const std::vector<Node*>& candidates, bool with_bi
   return members;
 }
 
-/// Products with constant rank-2 weights by what they multiply, in the order of the first of each.
-std::vector<std::vector<Node*>> products_by_input(const Graph& graph) {
+/// Products with constant rank-2 weights by what they multiply and in what precision, in the order of the first of each.
+std::vector<std::vector<Node*>> products_by_input(const Graph& graph, const PassContext& context) {
   std::vector<std::vector<Node*>> groups;
-  std::map<const Value*, std::size_t> group_of;
+  std::map<std::pair<const Value*, std::optional<DType>>, std::size_t> group_of;
   for (Node* matmul : graph.nodes("matmul")) {
     if (!matmul->operand(1)->is_constant() || matmul->operand(1)->type.rank() != 2) continue;
-    const auto [it, is_new] = group_of.emplace(matmul->operand(0), groups.size());
+    const std::pair key(matmul->operand(0), asked_precision(*matmul, context.layer_precision));
+    const auto [it, is_new] = group_of.emplace(key, groups.size());
     if (is_new) groups.emplace_back();
     groups[it->second].push_back(matmul);
   }
@@ -129,9 +131,9 @@ std::vector<std::vector<Node*>> products_by_input(const Graph& graph) {
 
 }  // namespace
 
-bool merge_matmuls(Graph& graph, const PassContext&) {
+bool merge_matmuls(Graph& graph, const PassContext& context) {
   bool changed = false;
-  for (const auto& candidates : products_by_input(graph)) {
+  for (const auto& candidates : products_by_input(graph, context)) {
     for (bool with_bias : {false, true}) {
       const auto members = mergeable(candidates, with_bias);
       if (members.size() < 2) continue;

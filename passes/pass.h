@@ -12,11 +12,26 @@
 
 namespace intaglio {
 
+/// The dtype that a user wants the floats of some ONNX nodes in.
+struct LayerPrecision {
+  std::string glob;  ///< of ONNX node names, as the shell writes them; `*` also matches slashes
+  DType dtype;       ///< f32, f16 or bf16
+};
+
+/// True if the glob matches one of the ONNX nodes that `node` came from.
+bool matches_origin(const LayerPrecision& layer, const Node& node);
+
 /// What passes must know of the target and the options, as plain data.
 struct PassContext {
   int optimization_level = 2;
   /// Convolutions want channels innermost.
   bool channels_last = true;
+  /// What f32 values become: f32, f16 or bf16.
+  DType precision = DType::f32;
+  /// Exceptions from `precision`; of several that match an ONNX node the last one counts.
+  std::vector<LayerPrecision> layer_precision = {};
+  /// Told what the user should know of a rewrite, a line at a time; may be empty.
+  std::function<void(const std::string&)> report = {};
 };
 
 struct Pass {

@@ -19,6 +19,7 @@ constexpr Pass kFoldScale{"fold_scale", fold_scale, 1};
 constexpr Pass kLiftViews{"lift_views", lift_views, 1};
 constexpr Pass kLiftSlices{"lift_slices", lift_slices, 2};
 constexpr Pass kMergeMatmuls{"merge_matmuls", merge_matmuls, 2};
+constexpr Pass kConvertPrecision{"convert_precision", convert_precision, 0};
 constexpr Pass kChooseLayouts{"choose_layouts", choose_layouts, 1};
 constexpr Pass kFuseKernels{"fuse_kernels", fuse_kernels, 0};
 
@@ -53,6 +54,13 @@ constexpr std::array kPipeline{
     // One pass over the activations for query, key and value.
     kMergeMatmuls,
     // The concatenated weights, and what became constant since the last time.
+    kFoldConstants,
+    kSimplify,
+    kEliminateCommon,
+    kEliminateDead,
+    // Batch norms and scales are in the weights by now, folded in f32; the casts move no value, so layouts and fusion see through them.
+    kConvertPrecision,
+    // The weights in their new type.
     kFoldConstants,
     kSimplify,
     kEliminateCommon,

@@ -17,8 +17,8 @@ namespace {
 
 struct Flags {
   CompileOptions options;
-  std::string targets = "cpu", archs = "sm_90a", shapes, emit, progress = "auto";
-  std::vector<std::string> disabled_passes, disabled_tactics, print_after;
+  std::string targets = "cpu", archs = "sm_90a", shapes, precision = "fp32", emit, progress = "auto";
+  std::vector<std::string> layer_precision, disabled_passes, disabled_tactics, print_after;
 };
 
 /// "cpu,cuda": each known name once. CompileError (usage) otherwise.
@@ -33,10 +33,20 @@ std::vector<std::string> names_of(const std::string& flag, const std::string& te
   return names;
 }
 
+void set_precision(CompileOptions& options, const std::string& precision, const std::vector<std::string>& layers) {
+  options.codegen.tf32 = precision == "tf32";
+  if (options.codegen.tf32 && std::ranges::find(options.codegen.targets, "cpu") != options.codegen.targets.end()) {
+    throw CompileError(ErrorCode::usage, Diagnostic{"--precision", "tf32 is a format of GPUs", "--target cuda, or fp32, fp16 or bf16", precision});
+  }
+  options.precision = parse_precision(precision).value_or(DType::f32);
+  for (const std::string& layer : layers) options.layer_precision.push_back(parse_layer_precision(layer));
+}
+
 void run(Flags& flags) {
   CompileOptions& options = flags.options;
   options.codegen.targets = names_of("--target", flags.targets, {"cpu", "cuda"});
   options.codegen.archs = names_of("--arch", flags.archs, {"sm_90a", "ptx"});
+  set_precision(options, flags.precision, flags.layer_precision);
   if (!flags.shapes.empty()) options.input_shapes = parse_shapes(flags.shapes);
   options.passes.disabled.insert(flags.disabled_passes.begin(), flags.disabled_passes.end());
   options.passes.print_after.insert(flags.print_after.begin(), flags.print_after.end());
@@ -69,6 +79,8 @@ void add_compile(CLI::App& app) {
   command->add_option("--cpu", options.codegen.cpu, "native, a level such as x86-64-v3, or a CPU's name")->capture_default_str()->group("Target");
   command->add_option("--arch", flags->archs, "GPUs: sm_90a (Hopper), ptx (any from compute capability 8.0 on), or both")->capture_default_str()->group("Target");
   command->add_option("--shapes", flags->shapes, "replaces symbolic input dimensions: in:1x3x224x224 or in[1,3,224,224], joined by commas")->group("Model");
+  command->add_option("--precision", flags->precision, "what float32 values are computed in; inputs and outputs keep their type")->check(CLI::IsMember({"fp32", "tf32", "fp16", "bf16"}))->capture_default_str()->group("Precision");
+  command->add_option("--layer-precision", flags->layer_precision, "GLOB:fp32 (or fp16, bf16): another precision for the ONNX nodes of these names; repeatable")->group("Precision");
   command->add_option("-O", options.codegen.optimization_level, "-O0: no fusion, plain loops; -O1: fusion and layouts; -O2: everything")->check(CLI::Range(0, 2))->capture_default_str()->group("Optimization");
   command->add_option("--disable-pass", flags->disabled_passes, "leaves a pass out")->group("Optimization");
   command->add_option("--disable-tactic", flags->disabled_tactics, "leaves a tactic out: tiled, depthwise")->check(CLI::IsMember({"tiled", "depthwise"}))->group("Optimization");

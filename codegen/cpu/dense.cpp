@@ -5,6 +5,7 @@
 #include <llvm/IR/Function.h>
 
 #include "codegen/cpu/dense_emitter.h"
+#include "codegen/cpu/emitter_state.h"
 #include "support/diagnostics.h"
 
 namespace intaglio::cpu {
@@ -89,7 +90,8 @@ DenseEmitter::DenseEmitter(llvm::Module& module, const Contraction& spec, const 
       plan_(plan),
       tiling_(plan.tiling),
       emitter_(module, spec.name, spec.buffers, spec.symbols, spec.task_var, options),
-      element_bytes_(dtype_bits(spec.compute) / 8) {
+      element_bytes_(dtype_bits(spec.compute) / 8),
+      panel_dtype_(spec.constant_b >= 0 ? spec.buffers[spec.constant_b].dtype : spec.compute) {
   llvm::LLVMContext& context = module.getContext();
   switch (spec.compute) {
     case DType::f32: element_ = llvm::Type::getFloatTy(context); break;
@@ -232,6 +234,10 @@ void DenseEmitter::for_each_tile(const TileLine& line, const Range& range, const
 }
 
 llvm::Value* DenseEmitter::at(llvm::Value* pointer, llvm::Value* elements) { return ir().CreateInBoundsGEP(element_, pointer, elements); }
+
+llvm::Value* DenseEmitter::in_panels(llvm::Value* pointer, llvm::Value* elements) {
+  return ir().CreateInBoundsGEP(memory_type(ir().getContext(), panel_dtype_), pointer, elements);
+}
 
 llvm::Value* DenseEmitter::minimum(llvm::Value* a, llvm::Value* b) { return ir().CreateSelect(ir().CreateICmpSLT(a, b), a, b); }
 

@@ -68,6 +68,8 @@ class DenseEmitter {
   llvm::Value* index(std::int64_t value) { return ir().getInt64(value); }
   llvm::Value* dim(const Dim& value) { return emitter_.scalar(kernel::from_dim(value)); }
   llvm::Value* at(llvm::Value* pointer, llvm::Value* elements);
+  /// The same in the panels of `b`, whose elements may be narrower than what is computed in.
+  llvm::Value* in_panels(llvm::Value* pointer, llvm::Value* elements);
   llvm::Value* minimum(llvm::Value* a, llvm::Value* b);
   llvm::Value* maximum(llvm::Value* a, llvm::Value* b);
   void when(llvm::Value* condition, const std::function<void()>& body);
@@ -83,6 +85,7 @@ class DenseEmitter {
   llvm::VectorType* vector_;
   std::int64_t lanes_;
   std::int64_t element_bytes_;
+  DType panel_dtype_;  ///< of `b` in its panels
 
   Range y_, x_;
   llvm::Value *first_column_tile_ = nullptr, *last_column_tile_ = nullptr;

@@ -4,6 +4,7 @@
 #include <llvm/IR/Intrinsics.h>
 
 #include "codegen/cpu/dense_emitter.h"
+#include "codegen/cpu/emitter_state.h"
 #include "support/diagnostics.h"
 
 namespace intaglio::cpu {
@@ -60,7 +61,7 @@ llvm::Value* DenseEmitter::panels_pointer(const Tile& tile, const Depth& depth) 
     panel = ir().CreateAdd(panel, ir().CreateMul(group, dim(panel_count(spec_.n.extent))));
   }
   llvm::Value* step = ir().CreateAdd(ir().CreateMul(panel, dim(spec_.reduction_extent())), depth.begin);
-  return at(b_.base, ir().CreateMul(step, index(kPanelColumns)));
+  return in_panels(b_.base, ir().CreateMul(step, index(kPanelColumns)));
 }
 
 llvm::Value* DenseEmitter::row_offset(const Tile& tile, std::int64_t i) {
@@ -89,7 +90,7 @@ void DenseEmitter::emit_sum(const Tile& tile, const Depth& depth) {
     llvm::Value* a_row = at(a, ir().CreateMul(ir().CreateMul(r, index(spec_.dilation_y)), row_stride_));
     for_each(runs_x, [&](llvm::Value* s) {
       llvm::Value* first = ir().CreateMul(ir().CreateAdd(ir().CreateMul(r, index(runs_x)), s), index(run * kPanelColumns));
-      emit_inner(tile, at(a_row, ir().CreateMul(s, index(spec_.dilation_x * pixel_stride_))), at(b, first), panel_stride, index(run));
+      emit_inner(tile, at(a_row, ir().CreateMul(s, index(spec_.dilation_x * pixel_stride_))), in_panels(b, first), panel_stride, index(run));
     });
   });
 }
@@ -112,14 +113,16 @@ void DenseEmitter::emit_step(const Tile& tile, llvm::Value* a, llvm::Value* b, l
   const std::int64_t per_panel = vectors_per_panel();
   const std::int64_t vectors = tile.panels * per_panel;
   llvm::Value* k_columns = ir().CreateMul(k, index(kPanelColumns));
+  auto* stored_vector = llvm::FixedVectorType::get(memory_type(ir().getContext(), panel_dtype_), static_cast<unsigned>(lanes_));
   std::vector<llvm::Value*> row;  // of b
   for (std::int64_t p = 0; p < tile.panels; ++p) {
-    llvm::Value* panel = at(b, ir().CreateMul(panel_stride, index(p)));
+    llvm::Value* panel = in_panels(b, ir().CreateMul(panel_stride, index(p)));
     for (std::int64_t v = 0; v < per_panel; ++v) {
-      llvm::Value* pointer = at(at(panel, k_columns), index(v * lanes_));
-      row.push_back(emitter_.load(b_, pointer, vector_, lanes_ * element_bytes_));
+      llvm::Value* pointer = in_panels(in_panels(panel, k_columns), index(v * lanes_));
+      llvm::Value* stored = emitter_.load(b_, pointer, stored_vector, lanes_ * dtype_bits(panel_dtype_) / 8);
+      row.push_back(emit_cast(ir(), panel_dtype_, spec_.compute, stored, emitter_.options().has_f16c));
     }
-    llvm::Value* ahead = at(at(panel, k_columns), index(kPrefetchSteps * kPanelColumns));
+    llvm::Value* ahead = in_panels(in_panels(panel, k_columns), index(kPrefetchSteps * kPanelColumns));
     ir().CreateIntrinsic(llvm::Intrinsic::prefetch, {ahead->getType()}, {ahead, ir().getInt32(0), ir().getInt32(3), ir().getInt32(1)});
   }
   llvm::Value* a_step = at(a, k);

@@ -7,6 +7,7 @@
 
 #include <algorithm>
 
+#include "codegen/cpu/emitter_state.h"
 #include "codegen/schedule/tiling.h"
 #include "support/diagnostics.h"
 
@@ -18,6 +19,13 @@ constexpr std::int64_t kMostRowTasks = 16;
 
 std::int64_t ceil_div(std::int64_t a, std::int64_t b) { return (a + b - 1) / b; }
 
+/// The load behind an operand that is read as it lies in memory, perhaps widened; null for others.
+const kernel::ExprNode* plain_load(const kernel::Expr& operand) {
+  const kernel::ExprNode* e = operand.get();
+  if (e->kind == kernel::ExprKind::cast && is_float(e->args[0]->dtype) && dtype_bits(e->args[0]->dtype) == 16) e = e->args[0].get();
+  return e->kind == kernel::ExprKind::load ? e : nullptr;
+}
+
 class DepthwiseEmitter {
  public:
   DepthwiseEmitter(llvm::Module& module, const Contraction& spec, const DepthwisePlan& plan, const EmitOptions& options)
@@ -26,14 +34,14 @@ class DepthwiseEmitter {
         emitter_(module, spec.name, spec.buffers, spec.symbols, spec.task_var, options),
         taps_y_(spec.r.extent.value()),
         taps_x_(spec.s.extent.value()) {
-    element_ = spec.compute == DType::f64 ? ir().getDoubleTy() : ir().getFloatTy();
-    bytes_ = dtype_bits(spec.compute) / 8;
-    lanes_ = std::min<std::int64_t>(kPanelColumns, options.vector_bytes / bytes_);
-    vector_ = llvm::FixedVectorType::get(element_, static_cast<unsigned>(lanes_));
+    lanes_ = std::min<std::int64_t>(kPanelColumns, options.vector_bytes / (dtype_bits(spec.compute) / 8));
+    vector_ = llvm::FixedVectorType::get(spec.compute == DType::f64 ? ir().getDoubleTy() : ir().getFloatTy(), static_cast<unsigned>(lanes_));
   }
 
   void emit() {
-    input_ = emitter_.buffer_span(spec_.a->buffer);
+    input_dtype_ = spec_.buffers[plain_load(spec_.a)->buffer].dtype;
+    weight_dtype_ = spec_.buffers[spec_.constant_b].dtype;
+    input_ = emitter_.buffer_span(plain_load(spec_.a)->buffer);
     weights_ = emitter_.buffer_span(spec_.constant_b);
     llvm::Value* task = emitter_.scalar(kernel::var(spec_.task_var));
     llvm::Value* height = dim(spec_.y.extent);
@@ -50,7 +58,12 @@ class DepthwiseEmitter {
   llvm::IRBuilder<>& ir() { return emitter_.builder(); }
   llvm::Value* index(std::int64_t value) { return ir().getInt64(static_cast<std::uint64_t>(value)); }
   llvm::Value* dim(const Dim& value) { return emitter_.scalar(kernel::from_dim(value)); }
-  llvm::Value* at(llvm::Value* pointer, llvm::Value* elements) { return ir().CreateInBoundsGEP(element_, pointer, elements); }
+  llvm::Type* stored(DType dtype) { return memory_type(ir().getContext(), dtype); }
+  /// A vector of `dtype`, widened to what is computed in.
+  llvm::Value* load_widened(const Span& span, llvm::Value* pointer, DType dtype, llvm::Value* mask) {
+    auto* type = llvm::FixedVectorType::get(stored(dtype), static_cast<unsigned>(lanes_));
+    return emit_cast(ir(), dtype, spec_.compute, emitter_.load(span, pointer, type, dtype_bits(dtype) / 8, mask), emitter_.options().has_f16c);
+  }
   llvm::Value* clamp(llvm::Value* value, llvm::Value* low, llvm::Value* high) {
     return ir().CreateBinaryIntrinsic(llvm::Intrinsic::smax, low, ir().CreateBinaryIntrinsic(llvm::Intrinsic::smin, value, high));
   }
@@ -100,7 +113,7 @@ class DepthwiseEmitter {
       std::vector<llvm::AllocaInst*> sums = make_sums(count);
       emitter_.emit_loop(rows.first, rows.last, 1, "tap_row", [&](llvm::Value* r) {
         llvm::Value* input = input_pointer(y, x, r, n);
-        llvm::Value* weights = at(weights_.base, ir().CreateAdd(ir().CreateMul(r, index(taps_x_ * padded_channels())), n));
+        llvm::Value* weights = ir().CreateInBoundsGEP(stored(weight_dtype_), weights_.base, ir().CreateAdd(ir().CreateMul(r, index(taps_x_ * padded_channels())), n));
         if (columns) {
           emitter_.emit_loop(columns->first, columns->last, 1, "tap", [&](llvm::Value* s) { emit_tap(sums, input, weights, s, mask); });
         } else {
@@ -136,15 +149,15 @@ class DepthwiseEmitter {
     emitter_.bind(spec_.a_x, ir().CreateSub(ir().CreateMul(x, index(spec_.stride_x)), dim(spec_.pad_x)));
     emitter_.bind(spec_.n.var, n);
     // No inbounds: left of the first column the address itself lies outside.
-    return ir().CreateGEP(element_, input_.base, emitter_.scalar(spec_.a->args[0]));
+    return ir().CreateGEP(stored(input_dtype_), input_.base, emitter_.scalar(plain_load(spec_.a)->args[0]));
   }
 
   void emit_tap(const std::vector<llvm::AllocaInst*>& sums, llvm::Value* input, llvm::Value* weights, llvm::Value* s, llvm::Value* mask) {
-    llvm::Value* weight = emitter_.load(weights_, at(weights, ir().CreateMul(s, index(padded_channels()))), vector_, bytes_);
-    llvm::Value* tap = ir().CreateGEP(element_, input, ir().CreateMul(s, index(spec_.dilation_x * plan_.pixel_stride)));
+    llvm::Value* weight = load_widened(weights_, ir().CreateInBoundsGEP(stored(weight_dtype_), weights, ir().CreateMul(s, index(padded_channels()))), weight_dtype_, nullptr);
+    llvm::Value* tap = ir().CreateGEP(stored(input_dtype_), input, ir().CreateMul(s, index(spec_.dilation_x * plan_.pixel_stride)));
     for (std::size_t i = 0; i < sums.size(); ++i) {
-      llvm::Value* pointer = ir().CreateGEP(element_, tap, index(static_cast<std::int64_t>(i) * spec_.stride_x * plan_.pixel_stride));
-      llvm::Value* value = emitter_.load(input_, pointer, vector_, bytes_, mask);
+      llvm::Value* pointer = ir().CreateGEP(stored(input_dtype_), tap, index(static_cast<std::int64_t>(i) * spec_.stride_x * plan_.pixel_stride));
+      llvm::Value* value = load_widened(input_, pointer, input_dtype_, mask);
       ir().CreateStore(ir().CreateIntrinsic(llvm::Intrinsic::fmuladd, {vector_}, {value, weight, ir().CreateLoad(vector_, sums[i])}), sums[i]);
     }
   }
@@ -165,18 +178,18 @@ class DepthwiseEmitter {
   FunctionEmitter emitter_;
   const std::int64_t taps_y_, taps_x_;
   Span input_, weights_;
-  llvm::Type* element_ = nullptr;
+  DType input_dtype_ = DType::f32, weight_dtype_ = DType::f32;  ///< in memory
   llvm::VectorType* vector_ = nullptr;
-  std::int64_t lanes_ = 0, bytes_ = 0;
+  std::int64_t lanes_ = 0;
 };
 
 }  // namespace
 
 std::optional<DepthwisePlan> plan_depthwise(const Contraction& spec, int vector_registers) {
   if (spec.compute != DType::f32 && spec.compute != DType::f64) return std::nullopt;
-  if (spec.a->kind != kernel::ExprKind::load || spec.a->dtype != spec.compute || spec.constant_b < 0) return std::nullopt;
+  if (!plain_load(spec.a) || spec.a->dtype != spec.compute || spec.constant_b < 0) return std::nullopt;
   if (!spec.r.extent.is_constant() || !spec.s.extent.is_constant() || !spec.n.extent.is_constant()) return std::nullopt;
-  const kernel::Expr& offset = spec.a->args[0];
+  const kernel::Expr& offset = plain_load(spec.a)->args[0];
   const auto n = kernel::linear_in(offset, spec.n.var), x = kernel::linear_in(offset, spec.a_x), y = kernel::linear_in(offset, spec.a_y);
   if (!n || !x || !y || kernel::constant_value(n->stride) != 1) return std::nullopt;
   const auto pixel_stride = kernel::constant_value(x->stride);

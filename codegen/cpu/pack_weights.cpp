@@ -73,7 +73,12 @@ Tensor pack_panels(const Node& kernel_node) {
   if (is_depthwise(root, weight)) {
     const std::int64_t width = (weight.shape()[0] + kPanelColumns - 1) / kPanelColumns * kPanelColumns;
     Tensor packed(weight.dtype(), {weight.elements() / weight.shape()[0] * width});
-    dtype_bits(weight.dtype()) == 64 ? pack_depthwise<std::uint64_t>(weight, packed) : pack_depthwise<std::uint32_t>(weight, packed);
+    switch (dtype_bits(weight.dtype())) {
+      case 16: pack_depthwise<std::uint16_t>(weight, packed); break;
+      case 32: pack_depthwise<std::uint32_t>(weight, packed); break;
+      case 64: pack_depthwise<std::uint64_t>(weight, packed); break;
+      default: internal_check(false, "weights of {} are not packed", dtype_name(weight.dtype()));
+    }
     return packed;
   }
   const Source source = root.is("conv") ? conv_source(root, weight) : matmul_source(weight);

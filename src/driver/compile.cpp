@@ -7,6 +7,8 @@
 
 #include <fmt/ranges.h>
 
+#include <algorithm>
+#include <array>
 #include <filesystem>
 
 #include "frontend/onnx/import.h"
@@ -22,23 +24,48 @@ void report(const CompileOptions& options, const std::string& what) {
   if (options.progress) options.progress(what);
 }
 
+/// CompileError (usage) for an entry that matches no node: a mistyped name would go unnoticed.
+void check_layers_match(const Graph& graph, const std::vector<LayerPrecision>& layers) {
+  for (const LayerPrecision& layer : layers) {
+    const auto matches = [&](const Node* node) { return matches_origin(layer, *node); };
+    if (std::ranges::any_of(graph.nodes(), matches)) continue;
+    throw CompileError(ErrorCode::usage, Diagnostic{"--layer-precision", "no node of the model is named so", "a name or pattern of ONNX node names", layer.glob,
+                                                    "--emit graph shows the nodes and, after ';', their ONNX names"});
+  }
+}
+
 std::unique_ptr<Graph> import_model(const CompileOptions& options) {
   report(options, "importing " + options.model);
-  return import_onnx(options.model, {options.model, options.input_shapes});
+  auto graph = import_onnx(options.model, {options.model, options.input_shapes});
+  check_layers_match(*graph, options.layer_precision);
+  return graph;
 }
 
 void optimize(Graph& graph, const CompileOptions& options) {
   report(options, fmt::format("optimizing {} nodes", graph.node_count()));
   PassContext context;
   context.optimization_level = options.codegen.optimization_level;
+  context.precision = options.precision;
+  context.layer_precision = options.layer_precision;
+  context.report = options.progress;
   run_passes(graph, pipeline(), context, options.passes);
   verify(graph);
 }
+
+struct PrecisionName {
+  std::string_view name;
+  DType dtype;
+};
+constexpr std::array kPrecisions{PrecisionName{"fp32", DType::f32}, PrecisionName{"fp16", DType::f16}, PrecisionName{"bf16", DType::bf16}};
+
+std::string_view name_of(DType precision) { return std::ranges::find(kPrecisions, precision, &PrecisionName::dtype)->name; }
 
 /// The options that the artifact depends on, in fixed order.
 std::string options_text(const CompileOptions& options) {
   std::string text = fmt::format("--target {} --cpu {} --arch {} -O{}", fmt::join(options.codegen.targets, ","), options.codegen.cpu, fmt::join(options.codegen.archs, ","),
                                  options.codegen.optimization_level);
+  if (options.precision != DType::f32 || options.codegen.tf32) text += fmt::format(" --precision {}", options.codegen.tf32 ? "tf32" : name_of(options.precision));
+  for (const LayerPrecision& layer : options.layer_precision) text += fmt::format(" --layer-precision {}:{}", layer.glob, name_of(layer.dtype));
   for (const auto& [name, shape] : options.input_shapes) text += fmt::format(" --shapes {}{}", name, to_text(shape));
   for (const auto& tactic : options.codegen.disabled_tactics) text += " --disable-tactic " + tactic;
   for (const auto& pass : options.passes.disabled) text += " --disable-pass " + pass;
@@ -99,6 +126,20 @@ std::string emit_stage(const CompileOptions& options, const std::string& stage) 
   const auto graph = import_and_optimize(options);
   if (stage == "optimized") return to_text(*graph, print);
   return emit_text(*graph, options.codegen, stage);
+}
+
+std::optional<DType> parse_precision(std::string_view name) {
+  const auto found = std::ranges::find(kPrecisions, name, &PrecisionName::name);
+  return found == kPrecisions.end() ? std::nullopt : std::optional(found->dtype);
+}
+
+LayerPrecision parse_layer_precision(const std::string& text) {
+  const std::size_t colon = text.rfind(':');
+  const auto dtype = colon == std::string::npos ? std::nullopt : parse_precision(std::string_view(text).substr(colon + 1));
+  if (!dtype || colon == 0) {
+    throw CompileError(ErrorCode::usage, Diagnostic{"--layer-precision", "this names no nodes and their precision", "GLOB:fp32, GLOB:fp16 or GLOB:bf16", text});
+  }
+  return {text.substr(0, colon), *dtype};
 }
 
 std::map<std::string, Shape> parse_shapes(const std::string& text) {

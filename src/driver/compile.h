@@ -3,6 +3,7 @@
 
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "codegen/codegen.h"
@@ -17,6 +18,9 @@ struct CompileOptions {
   std::map<std::string, Shape> input_shapes;
   CodegenOptions codegen;
   RunnerOptions passes;
+  /// What f32 values become: f32, f16 or bf16.
+  DType precision = DType::f32;
+  std::vector<LayerPrecision> layer_precision;
   /// Told what is being done, a line at a time; may be empty.
   std::function<void(const std::string&)> progress;
 };
@@ -27,6 +31,11 @@ std::unique_ptr<Graph> import_and_optimize(const CompileOptions& options);
 void compile(const CompileOptions& options);
 /// The text of a stage: graph, optimized, kernels, llvm, asm.
 std::string emit_stage(const CompileOptions& options, const std::string& stage);
+
+/// "encoder/*:fp32": a glob of ONNX node names, and fp32, fp16 or bf16 after the last colon. CompileError (usage) if malformed.
+LayerPrecision parse_layer_precision(const std::string& text);
+/// The dtype of fp32, fp16 or bf16; nothing for other names.
+std::optional<DType> parse_precision(std::string_view name);
 
 /// "in:1x3x224x224,mask[1,128]": input shapes as the command line writes them. CompileError (usage) if malformed.
 std::map<std::string, Shape> parse_shapes(const std::string& text);

@@ -33,8 +33,10 @@ PRODUCTS = [
 ]
 
 
-# The machine's own instructions; those of every machine since 2013; with every access checked.
-VARIANTS = variants("--cpu native", "--cpu x86-64-v3", "--checked")
+# The machine's own instructions; those of every machine since 2013; with every access checked; the same in 16-bit floats.
+VARIANTS = variants("--cpu native", "--cpu x86-64-v3", "--checked", "--checked --precision fp16", "--cpu x86-64-v3 --precision bf16")
+# Of the largest value: a few roundings.
+TOLERANCES = {"fp16": 2e-3, "bf16": 1.6e-2}
 
 
 def check(graph, feed, folder, options):
@@ -47,7 +49,7 @@ def check(graph, feed, folder, options):
     got = np.load(folder / "out.npz")["y"]
     expected = onnxruntime.InferenceSession(model.SerializeToString(), providers=["CPUExecutionProvider"]).run(None, feed)[0]
     assert got.shape == expected.shape
-    assert np.abs(got - expected).max() <= 1e-5 * max(1, np.abs(expected).max())
+    assert np.abs(got - expected).max() <= TOLERANCES.get(options[-1], 1e-5) * max(1, np.abs(expected).max())
 
 
 @pytest.mark.parametrize("options", VARIANTS, ids=" ".join)

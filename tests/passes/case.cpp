@@ -10,6 +10,8 @@
 #include <sstream>
 #include <stdexcept>
 
+#include "support/elements.h"
+
 namespace intaglio::test {
 namespace {
 
@@ -52,6 +54,12 @@ Tensor random_tensor(DType dtype, Extents shape, std::mt19937& random) {
     case DType::f32: {
       std::uniform_real_distribution<float> uniform(-2.0F, 2.0F);
       for (float& element : tensor.mutable_span<float>()) element = uniform(random);
+      break;
+    }
+    case DType::f16:
+    case DType::bf16: {
+      std::uniform_real_distribution<double> uniform(-2.0, 2.0);
+      for (std::int64_t i = 0; i < tensor.elements(); ++i) set_real(tensor, i, uniform(random));
       break;
     }
     case DType::i64:
@@ -97,6 +105,11 @@ PassCase read_case(const std::string& path) {
   const std::string text = read_text(path);
   PassCase result;
   result.passes = parse_passes(header_field(text, "--passes="));
+  if (text.substr(0, text.find('\n')).find("--precision=") != std::string::npos) {
+    const auto precision = parse_dtype(header_field(text, "--precision="));
+    if (!precision) throw std::runtime_error("no such precision in " + path);
+    result.context.precision = *precision;
+  }
   result.rtol = std::stod(header_field(text, "numbers: rtol "));
   auto graphs = parse_graphs(text, path);
   if (graphs.empty() || graphs.size() > 2) throw std::runtime_error("one or two graphs expected in " + path);

@@ -11,9 +11,10 @@
 
 namespace intaglio::test {
 
-/// "// opt --passes=a,b  numbers: rtol 1e-5", then @before and @after. Without an @after the passes must leave the graph alone.
+/// "// opt --passes=a,b --precision=f16  numbers: rtol 1e-5" (the precision may be left out), then @before and @after. Without an @after the passes must leave the graph alone.
 struct PassCase {
   std::vector<Pass> passes;
+  PassContext context;
   double rtol = 1e-5;
   std::unique_ptr<Graph> before;
   std::unique_ptr<Graph> after;

@@ -35,7 +35,7 @@ TEST_P(PassFile, TurnsBeforeIntoAfter) {
   const auto result = test.before->clone();
   RunnerOptions options;
   options.verify_each = true;
-  run_passes(*result, test.passes, PassContext{}, options);
+  run_passes(*result, test.passes, test.context, options);
 
   std::string why;
   EXPECT_TRUE(structurally_equal(*test.after, *result, &why)) << path << ": " << why << "\ngot:\n" << to_text(*result);
