@@ -39,29 +39,10 @@ llvm::Value* remainder_of_integers(llvm::IRBuilder<>& ir, DType dtype, llvm::Val
   return ir.CreateSelect(ir.CreateICmpEQ(b, zero), zero, rest);
 }
 
-llvm::Value* remainder_of_floats(llvm::IRBuilder<>& ir, DType dtype, llvm::Value* a, llvm::Value* b) {
-  // In double, where the quotient of two floats is exact enough for the subtraction to be.
-  const bool widen = dtype != DType::f64;
-  llvm::Type* type = a->getType();
-  if (widen) {
-    a = ir.CreateFPExt(a, like(ir.getDoubleTy(), a));
-    b = ir.CreateFPExt(b, like(ir.getDoubleTy(), b));
-  }
-  llvm::Value* quotient = intrinsic(ir, llvm::Intrinsic::trunc, ir.CreateFDiv(a, b));
-  llvm::Value* rest = ir.CreateFSub(a, ir.CreateFMul(quotient, b));
-  llvm::Value* infinite = ir.CreateFCmpOEQ(intrinsic(ir, llvm::Intrinsic::fabs, b), llvm::ConstantFP::getInfinity(b->getType()));
-  rest = ir.CreateSelect(infinite, ir.CreateFSub(a, ir.CreateFMul(a, llvm::Constant::getNullValue(a->getType()))), rest);
-  return widen ? ir.CreateFPTrunc(rest, type) : rest;
-}
-
-/// The remainder with the divisor's sign.
+/// The remainder with the divisor's sign; floats have none.
 llvm::Value* modulo(llvm::IRBuilder<>& ir, DType dtype, llvm::Value* a, llvm::Value* b) {
   llvm::Value* zero = llvm::Constant::getNullValue(a->getType());
-  if (is_float(dtype)) {
-    llvm::Value* rest = remainder_of_floats(ir, dtype, a, b);
-    llvm::Value* other_sign = ir.CreateFCmpOLT(ir.CreateFMul(rest, b), zero);
-    return ir.CreateSelect(other_sign, ir.CreateFAdd(rest, b), rest);
-  }
+  internal_check(!is_float(dtype), "floats have no modulo");
   llvm::Value* rest = remainder_of_integers(ir, dtype, a, b);
   if (!is_signed(dtype)) return rest;
   llvm::Value* other_sign = ir.CreateAnd(ir.CreateICmpNE(rest, zero), ir.CreateICmpSLT(ir.CreateXor(rest, b), zero));
@@ -188,7 +169,7 @@ llvm::Value* emit_binary(llvm::IRBuilder<>& ir, Op op, DType dtype, llvm::Value*
     case Op::mul: return floating ? ir.CreateFMul(a, b) : ir.CreateMul(a, b);
     case Op::div: return floating ? ir.CreateFDiv(a, b) : divide_integers(ir, dtype, a, b);
     case Op::mod: return modulo(ir, dtype, a, b);
-    case Op::rem: return floating ? remainder_of_floats(ir, dtype, a, b) : remainder_of_integers(ir, dtype, a, b);
+    case Op::rem: return remainder_of_integers(ir, dtype, a, b);
     case Op::min:
     case Op::max: return extreme(ir, op, dtype, a, b);
     case Op::logical_and:
@@ -243,7 +224,11 @@ llvm::Value* emit_cast(llvm::IRBuilder<>& ir, DType from, DType to, llvm::Value*
   }
   if (is_float(from)) {
     if (!is_float(to)) return float_to_integer(ir, to, a);
-    return dtype_bits(to) > dtype_bits(from) ? ir.CreateFPExt(a, type) : ir.CreateFPTrunc(a, type);
+    if (dtype_bits(to) > dtype_bits(from)) return ir.CreateFPExt(a, type);
+    // Two roundings must not be contracted to one, from f64 to f16: that is a function of a library.
+    llvm::IRBuilder<>::FastMathFlagGuard guard(ir);
+    ir.clearFastMathFlags();
+    return ir.CreateFPTrunc(a, type);
   }
   if (is_float(to)) return is_signed(from) ? ir.CreateSIToFP(a, type) : ir.CreateUIToFP(a, type);
   return is_signed(from) ? ir.CreateSExtOrTrunc(a, type) : ir.CreateZExtOrTrunc(a, type);

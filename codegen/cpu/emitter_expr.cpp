@@ -7,6 +7,21 @@
 #include "support/diagnostics.h"
 
 namespace intaglio::cpu {
+namespace {
+
+/// True of the mask that lets only the first lane live.
+bool is_first_lane_alone(const llvm::Value* mask) {
+  const auto* known = llvm::dyn_cast_or_null<llvm::Constant>(mask);
+  if (!known) return false;
+  const unsigned width = llvm::cast<llvm::FixedVectorType>(known->getType())->getNumElements();
+  for (unsigned i = 0; i < width; ++i) {
+    const llvm::Constant* lane = known->getAggregateElement(i);
+    if (!lane || lane->isNullValue() == (i == 0)) return false;
+  }
+  return true;
+}
+
+}  // namespace
 
 using kernel::Expr;
 using kernel::ExprKind;
@@ -265,7 +280,10 @@ void FunctionEmitter::store(int buffer, const Expr& offset, llvm::Value* stored,
   if (linear && kernel::constant_value(linear->stride) == 1 && !varies(linear->rest, lanes)) {
     llvm::Value* pointer = builder_.CreateInBoundsGEP(memory, pointers_[buffer], value(offset, nullptr));
     llvm::Instruction* store = nullptr;
-    if (lanes.mask) {
+    if (is_first_lane_alone(lanes.mask)) {
+      // LLVM 22 would do the same, but where a conversion to fewer bits comes before it writes the wide element: past the end.
+      store = builder_.CreateAlignedStore(builder_.CreateExtractElement(stored, std::uint64_t{0}), pointer, alignment);
+    } else if (lanes.mask) {
       store = builder_.CreateMaskedStore(stored, pointer, alignment, lanes.mask);
     } else {
       store = builder_.CreateAlignedStore(stored, pointer, alignment);

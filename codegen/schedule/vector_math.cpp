@@ -24,7 +24,7 @@ class Math {
     switch (op) {
       case Op::exp: return exp(x);
       case Op::log: return log(x);
-      case Op::sigmoid: return div(c(1), add(c(1), exp(neg(x))));
+      case Op::sigmoid: return sigmoid(x);
       case Op::tanh: return tanh(x);
       case Op::erf: return erf(x);
       case Op::sin: return sine(x, 0);
@@ -40,14 +40,34 @@ class Math {
     if (dtype_ != DType::f64) {
       return kernel::cast(Math(DType::f64).pow(kernel::cast(a, DType::f64), kernel::cast(b, DType::f64)), dtype_);
     }
-    const Expr magnitude = exp(mul(b, log(abs(a))));
+    const Expr size = abs(a);
+    // Of 1 also where b is infinite.
+    const Expr magnitude = select(eq(size, c(1)), c(1), exp(mul(b, log(size))));
     const Expr whole = eq(unary(Op::trunc, b), b);
     const Expr half = mul(b, c(0.5));
     const Expr odd = both(whole, kernel::compare(Op::ne, unary(Op::trunc, half), half));
-    const Expr negative = lt(a, c(0));
-    const Expr of_negative = select(whole, select(odd, neg(magnitude), magnitude), c(std::numeric_limits<double>::quiet_NaN()));
-    const Expr finite_sign = select(both(negative, kernel::compare(Op::gt, a, c(-std::numeric_limits<double>::infinity()))), of_negative, magnitude);
-    return select(either(eq(b, c(0)), eq(a, c(1))), c(1), finite_sign);
+    // -0 has a sign too, but like infinity it has powers that are not whole.
+    const Expr negative = lt(kernel::bitcast(a, bits_), i(0));
+    const Expr has_all_powers = either(eq(size, c(0)), eq(size, c(std::numeric_limits<double>::infinity())));
+    const Expr of_fraction = select(has_all_powers, magnitude, c(std::numeric_limits<double>::quiet_NaN()));
+    const Expr of_negative = select(whole, select(odd, neg(magnitude), magnitude), of_fraction);
+    return select(either(eq(b, c(0)), eq(a, c(1))), c(1), select(negative, of_negative, magnitude));
+  }
+
+  /// fmod(a, b), exact: a long division in double, where a step with a quotient of up to 27 bits rounds nothing.
+  Expr remainder(const Expr& a, const Expr& b) const {
+    require_f32("mod");
+    const Math wide(DType::f64);
+    const Expr dividend = abs(kernel::cast(a, DType::f64)), divisor = abs(kernel::cast(b, DType::f64));
+    constexpr int kStep = 27, kLargestExponent = 128 + 149;
+    Expr rest = dividend;
+    for (int shift = kLargestExponent / kStep * kStep; shift >= 0; shift -= kStep) {
+      const Expr part = mul(divisor, wide.c(std::ldexp(1.0, shift)));
+      rest = sub(rest, mul(unary(Op::trunc, div(rest, part)), part));
+    }
+    const Expr infinity = wide.c(std::numeric_limits<double>::infinity());
+    rest = kernel::cast(select(both(eq(divisor, infinity), lt(dividend, infinity)), dividend, rest), dtype_);
+    return select(lt(a, c(0)), neg(rest), rest);
   }
 
  private:
@@ -146,6 +166,12 @@ class Math {
     return select(kernel::compare(Op::ge, x, c(0)), result, c(std::numeric_limits<double>::quiet_NaN()));
   }
 
+  /// 1 / (1 + exp(-x)), where neither overflows nor loses what is small.
+  Expr sigmoid(const Expr& x) const {
+    const Expr e = exp(neg(abs(x)));
+    return div(select(lt(x, c(0)), e, c(1)), add(c(1), e));
+  }
+
   Expr tanh(const Expr& x) const {
     require_f32("tanh");
     const Expr magnitude = abs(x), z = mul(x, x);
@@ -162,16 +188,21 @@ class Math {
     const Expr numerator = polynomial(z, {-2.72614225801306e-10, 2.77068142495902e-08, -2.10102402082508e-06, -5.69250639462346e-05, -7.34990630326855e-04,
                                           -2.95459980854025e-03, -1.60960333262415e-02});
     const Expr denominator = polynomial(z, {-1.45660718464996e-05, -2.13374055278905e-04, -1.68282697438203e-03, -7.37332916720468e-03, -1.42647390514189e-02});
-    return div(mul(bounded, numerator), denominator);
+    // The quotient first: next to 0 the product with the numerator would be denormal.
+    return mul(bounded, div(numerator, denominator));
   }
 
-  /// sin(x + quarter * pi/2): reduced in double, so that large arguments keep their precision.
+  /// sin(x + quarter * pi/2), reduced in double: by parts of pi/2 whose multiples are exact up to |x| = 2^30.
   Expr sine(const Expr& x, int quarter) const {
     require_f32("sin and cos");
     const Math wide(DType::f64);
     const Expr exact = kernel::cast(x, DType::f64);
     const Expr n = unary(Op::round_even, mul(exact, wide.c(2 / M_PI)));
-    const Expr r = kernel::cast(sub(exact, mul(n, wide.c(M_PI / 2))), dtype_);
+    constexpr double kHalfPi[] = {0x1.921fb4p+0, 0x1.4442d00000000p-24, 0x1.8469898cc5170p-48};
+    Expr reduced = exact;
+    for (double part : kHalfPi) reduced = sub(reduced, mul(n, wide.c(part)));
+    // Beyond, only the range of the results is kept.
+    const Expr r = kernel::cast(kernel::binary(Op::max, kernel::binary(Op::min, reduced, wide.c(M_PI / 4)), wide.c(-M_PI / 4)), dtype_);
     const Expr quadrant = kernel::binary(Op::bit_and, add(kernel::cast(n, DType::i32), i(quarter)), i(3));
     const Expr z = mul(r, r);
     const Expr sin_r = add(r, mul(mul(r, z), polynomial(z, {-1.9515295891e-4, 8.3321608736e-3, -1.6666654611e-1})));
@@ -200,6 +231,7 @@ bool is_math(const kernel::ExprNode& node) {
     case Op::erf:
     case Op::sigmoid: return node.kind == kernel::ExprKind::unary;
     case Op::pow: return node.kind == kernel::ExprKind::binary;
+    case Op::rem: return node.kind == kernel::ExprKind::binary && is_float(node.dtype);
     default: return false;
   }
 }
@@ -216,7 +248,8 @@ Expr expand(const Expr& e, std::unordered_map<const kernel::ExprNode*, Expr>& kn
   Expr result = changed ? Expr(copy) : e;
   if (is_math(*e)) {
     const Math math(e->dtype);
-    result = e->op == Op::pow ? math.pow(result->args[0], result->args[1]) : math.expand(e->op, result->args[0]);
+    const auto& args = result->args;
+    result = e->op == Op::pow ? math.pow(args[0], args[1]) : e->op == Op::rem ? math.remainder(args[0], args[1]) : math.expand(e->op, args[0]);
   }
   known[e.get()] = result;
   return result;

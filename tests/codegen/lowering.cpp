@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include <cmath>
+#include <fmt/format.h>
 #include <cstring>
 #include <random>
 
@@ -37,14 +38,10 @@ bool close(double actual, double expected, DType dtype) {
 }
 
 /// The code of a group, kept for the next values of its symbols.
-const Machine& machine_of(const WrappedGroup& group, const std::string& level) {
+const Machine& machine_of(const WrappedGroup& group, const CodegenOptions& options) {
   static std::map<std::string, std::unique_ptr<Machine>> known;
-  std::unique_ptr<Machine>& machine = known[level + to_text(*group.graph)];
-  if (!machine) {
-    CodegenOptions options;
-    options.cpu = level;
-    machine = std::make_unique<Machine>(*group.graph, options);
-  }
+  std::unique_ptr<Machine>& machine = known[options.cpu + (options.checked ? "!" : " ") + to_text(*group.graph)];
+  if (!machine) machine = std::make_unique<Machine>(*group.graph, options);
   return *machine;
 }
 
@@ -113,7 +110,7 @@ void expect_lowering_matches(const std::string& region_text, const SymbolValues&
 }
 
 void expect_lowering_matches(const WrappedGroup& group, const SymbolValues& symbols, const InputRanges& ranges,
-                             const std::vector<std::string>& levels) {
+                             const std::vector<CodegenOptions>& variants) {
   SCOPED_TRACE(to_text(group.region()));
   const kernel::Kernel kernel = lower_to_loops(*group.node, {});
   SCOPED_TRACE(to_text(kernel));
@@ -121,9 +118,9 @@ void expect_lowering_matches(const WrappedGroup& group, const SymbolValues& symb
   std::vector<Tensor> buffers = kernel_buffers(group.region(), inputs, symbols);
   ASSERT_NO_THROW(interpret(kernel, buffers, symbols));
   expect_results_match(group.region(), inputs, buffers);
-  for (const std::string& level : levels) {
-    SCOPED_TRACE(level);
-    expect_code_matches(group, machine_of(group, level), inputs, symbols);
+  for (const CodegenOptions& options : variants) {
+    SCOPED_TRACE(options.cpu + (options.checked ? ", checked" : ""));
+    expect_code_matches(group, machine_of(group, options), inputs, symbols);
   }
 }
 

@@ -38,7 +38,7 @@ std::vector<Tensor> kernel_buffers(const Graph& region, const std::vector<Tensor
 /// each level that can run here.
 void expect_lowering_matches(const std::string& region_text, const SymbolValues& symbols = {}, const InputRanges& ranges = {});
 void expect_lowering_matches(const WrappedGroup& group, const SymbolValues& symbols, const InputRanges& ranges,
-                             const std::vector<std::string>& levels = runnable_levels());
+                             const std::vector<CodegenOptions>& variants = options_to_test());
 /// Runs the group's code with guards on either side and compares with `evaluate`.
 void expect_code_matches(const WrappedGroup& group, const Machine& machine, const std::vector<Tensor>& inputs, const SymbolValues& symbols);
 /// How many tasks the group's kernel has.

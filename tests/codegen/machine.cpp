@@ -61,15 +61,16 @@ std::int64_t bound(const Dim& dim, const SymbolValues& symbols) {
 
 }  // namespace
 
-const std::vector<std::string>& runnable_levels() {
-  static const std::vector<std::string> levels = [] {
-    std::vector<std::string> runnable{"native"};
-    for (const char* level : {"x86-64-v2", "x86-64-v3", "x86-64-v4"}) {
-      if (runtime::cpu::missing_features(cpu::resolve_cpu(level).features).empty()) runnable.emplace_back(level);
-    }
-    return runnable;
-  }();
-  return levels;
+std::vector<CodegenOptions> options_to_test(bool checked) {
+  std::vector<CodegenOptions> result;
+  for (const char* cpu : {"native", "x86-64-v2", "x86-64-v3", "x86-64-v4"}) {
+    // Code for a CPU that this machine does not have cannot run.
+    if (!runtime::cpu::missing_features(cpu::resolve_cpu(cpu).features).empty()) continue;
+    result.emplace_back();
+    result.back().cpu = cpu;
+    result.back().checked = checked;
+  }
+  return result;
 }
 
 Machine::Machine(const Graph& graph, const CodegenOptions& options) {

@@ -18,7 +18,7 @@ class CodeLibrary;
 namespace intaglio::testing {
 
 /// What code is tested for: this machine's CPU and the levels of x86-64 that it has.
-const std::vector<std::string>& runnable_levels();
+std::vector<CodegenOptions> options_to_test(bool checked = false);
 
 /// The code of a graph that the passes are done with.
 ///
