@@ -63,13 +63,13 @@ bool is_strided(const Node& producer, const std::vector<Node*>& views) {
   return view.has_value();
 }
 
-/// A cast that reads fewer bytes than it makes.
-bool is_widening_cast(const Node& node) {
-  return node.is("cast") && is_float(node.result()->type.dtype) && dtype_bits(node.operand(0)->type.dtype) < dtype_bits(node.result()->type.dtype);
+/// A cast or dequantization that reads fewer bytes than it makes.
+bool is_widening(const Node& node) {
+  return (node.is("cast") || node.is("dequantize")) && is_float(node.result()->type.dtype) && dtype_bits(node.operand(0)->type.dtype) < dtype_bits(node.result()->type.dtype);
 }
 
-/// What is worth repeating in each reader: movement that costs an address, casts that cost less than the load of their result.
-bool is_free_to_repeat(const Node& node) { return node.is("slice") || node.is("expand") || node.is("iota") || is_widening_cast(node); }
+/// What is worth repeating in each reader: movement that costs an address, conversions that cost less than the load of their result.
+bool is_free_to_repeat(const Node& node) { return node.is("slice") || node.is("expand") || node.is("iota") || is_widening(node); }
 
 bool is_one_element_constant(const Value& value) { return value.is_constant() && value.constant().elements() == 1; }
 

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <functional>
+#include <map>
 #include <set>
 #include <span>
 #include <string>
@@ -18,6 +19,19 @@ struct LayerPrecision {
   DType dtype;       ///< f32, f16 or bf16
 };
 
+/// What an activation was seen to hold.
+struct ValueRange {
+  double low = 0, high = 0;
+};
+
+/// What contractions are to be computed in.
+struct Quantization {
+  /// i8 (with u8 activations), f8e4m3fn, or i4 (weights alone); undefined: nothing is quantized.
+  DType storage = DType::undefined;
+  /// Of activations, by the name of the value.
+  std::map<std::string, ValueRange> ranges = {};
+};
+
 /// True if the glob matches one of the ONNX nodes that `node` came from.
 bool matches_origin(const LayerPrecision& layer, const Node& node);
 
@@ -30,6 +44,7 @@ struct PassContext {
   DType precision = DType::f32;
   /// Exceptions from `precision`; of several that match an ONNX node the last one counts.
   std::vector<LayerPrecision> layer_precision = {};
+  Quantization quantization = {};
   /// Told what the user should know of a rewrite, a line at a time; may be empty.
   std::function<void(const std::string&)> report = {};
 };
@@ -55,6 +70,7 @@ struct RunnerOptions {
   bool time_passes = false;  ///< a table to stderr
   std::set<std::string, std::less<>> print_after;
   std::string dump_folder;   ///< writes NN-pass.ir for each pass; empty: no
+  int first_number = 1;      ///< NN of the first pass
 };
 
 /// Runs passes in order: skips, times, verifies, dumps.

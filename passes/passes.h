@@ -29,6 +29,8 @@ bool lift_views(Graph& graph, const PassContext& context);
 bool lift_slices(Graph& graph, const PassContext& context);
 /// Computes matrix products of one value with several weights as one product.
 bool merge_matmuls(Graph& graph, const PassContext& context);
+/// Puts quantize and dequantize around the contractions that are to be computed in fewer bits.
+bool insert_quantization(Graph& graph, const PassContext& context);
 /// Rewrites f32 values to 16-bit floats, but for what needs the range or precision of f32.
 bool convert_precision(Graph& graph, const PassContext& context);
 /// Gives each value the memory order that its producer and readers work best in.

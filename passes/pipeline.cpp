@@ -19,6 +19,7 @@ constexpr Pass kFoldScale{"fold_scale", fold_scale, 1};
 constexpr Pass kLiftViews{"lift_views", lift_views, 1};
 constexpr Pass kLiftSlices{"lift_slices", lift_slices, 2};
 constexpr Pass kMergeMatmuls{"merge_matmuls", merge_matmuls, 2};
+constexpr Pass kInsertQuantization{"insert_quantization", insert_quantization, 0};
 constexpr Pass kConvertPrecision{"convert_precision", convert_precision, 0};
 constexpr Pass kChooseLayouts{"choose_layouts", choose_layouts, 1};
 constexpr Pass kFuseKernels{"fuse_kernels", fuse_kernels, 0};
@@ -58,6 +59,8 @@ constexpr std::array kPipeline{
     kSimplify,
     kEliminateCommon,
     kEliminateDead,
+    // Scales are those of the final weights and of activations that will exist. Calibration runs the graph as it is here.
+    kInsertQuantization,
     // Batch norms and scales are in the weights by now, folded in f32; the casts move no value, so layouts and fusion see through them.
     kConvertPrecision,
     // The weights in their new type.

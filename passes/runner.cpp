@@ -58,7 +58,7 @@ bool is_skipped(const Pass& pass, const PassContext& context, const RunnerOption
 void run_passes(Graph& graph, std::span<const Pass> passes, const PassContext& context, const RunnerOptions& options) {
   if (!options.dump_folder.empty()) create_folder(options.dump_folder);
   std::vector<Timing> timings;
-  int number = 0;
+  int number = options.first_number - 1;
   for (const Pass& pass : passes) {
     ++number;
     if (is_skipped(pass, context, options)) continue;

@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <cstdio>
+#include <map>
 #include <memory>
 
 #include "driver/compile.h"
@@ -17,7 +18,7 @@ namespace {
 
 struct Flags {
   CompileOptions options;
-  std::string targets = "cpu", archs = "sm_90a", shapes, precision = "fp32", emit, progress = "auto";
+  std::string targets = "cpu", archs = "sm_90a", shapes, precision = "fp32", quantize, method = "mse", emit, progress = "auto";
   std::vector<std::string> layer_precision, disabled_passes, disabled_tactics, print_after;
 };
 
@@ -42,11 +43,28 @@ void set_precision(CompileOptions& options, const std::string& precision, const 
   for (const std::string& layer : layers) options.layer_precision.push_back(parse_layer_precision(layer));
 }
 
+const std::map<std::string, DType> kQuantized{{"int8", DType::i8}, {"fp8", DType::f8e4m3fn}, {"int4", DType::i4}};
+const std::map<std::string, CalibrationMethod> kMethods{
+    {"minmax", CalibrationMethod::minmax}, {"entropy", CalibrationMethod::entropy}, {"percentile", CalibrationMethod::percentile}, {"mse", CalibrationMethod::mse}};
+
+void set_quantization(QuantizeOptions& options, const Flags& flags) {
+  options.method = kMethods.at(flags.method);
+  if (flags.quantize.empty()) {
+    if (options.samples.empty()) return;
+    throw CompileError(ErrorCode::usage, Diagnostic{"--calibrate", "samples serve --quantize, which is not asked for", "--quantize int8, fp8 or int4", options.samples});
+  }
+  options.storage = kQuantized.at(flags.quantize);
+  if (options.storage != DType::i4 && options.samples.empty()) {
+    throw CompileError(ErrorCode::usage, Diagnostic{"--quantize", "the ranges of activations come from samples, and none are given", "--calibrate FILE.npz or a folder of them", flags.quantize});
+  }
+}
+
 void run(Flags& flags) {
   CompileOptions& options = flags.options;
   options.codegen.targets = names_of("--target", flags.targets, {"cpu", "cuda"});
   options.codegen.archs = names_of("--arch", flags.archs, {"sm_90a", "ptx"});
   set_precision(options, flags.precision, flags.layer_precision);
+  set_quantization(options.quantize, flags);
   if (!flags.shapes.empty()) options.input_shapes = parse_shapes(flags.shapes);
   options.passes.disabled.insert(flags.disabled_passes.begin(), flags.disabled_passes.end());
   options.passes.print_after.insert(flags.print_after.begin(), flags.print_after.end());
@@ -64,7 +82,8 @@ void run(Flags& flags) {
   if (flags.progress != "none") {
     options.progress = [](const std::string& what) { std::fprintf(stderr, "%s\n", what.c_str()); };
   }
-  compile(options);
+  const CompileReport report = compile(options);
+  if (report.quantization) std::fputs(to_text(*report.quantization).c_str(), stdout);
 }
 
 }  // namespace
@@ -81,6 +100,9 @@ void add_compile(CLI::App& app) {
   command->add_option("--shapes", flags->shapes, "replaces symbolic input dimensions: in:1x3x224x224 or in[1,3,224,224], joined by commas")->group("Model");
   command->add_option("--precision", flags->precision, "what float32 values are computed in; inputs and outputs keep their type")->check(CLI::IsMember({"fp32", "tf32", "fp16", "bf16"}))->capture_default_str()->group("Precision");
   command->add_option("--layer-precision", flags->layer_precision, "GLOB:fp32 (or fp16, bf16): another precision for the ONNX nodes of these names; repeatable")->group("Precision");
+  command->add_option("--quantize", flags->quantize, "int8 or fp8 (weights and activations), int4 (weights)")->check(CLI::IsMember({"int8", "fp8", "int4"}))->group("Precision");
+  command->add_option("--calibrate", options.quantize.samples, "FILE.npz of samples (an array for each input, samples along the first axis), or a folder of such files")->group("Precision");
+  command->add_option("--calibrate-method", flags->method, "how ranges follow from samples")->check(CLI::IsMember({"minmax", "entropy", "percentile", "mse"}))->capture_default_str()->group("Precision");
   command->add_option("-O", options.codegen.optimization_level, "-O0: no fusion, plain loops; -O1: fusion and layouts; -O2: everything")->check(CLI::Range(0, 2))->capture_default_str()->group("Optimization");
   command->add_option("--disable-pass", flags->disabled_passes, "leaves a pass out")->group("Optimization");
   command->add_option("--disable-tactic", flags->disabled_tactics, "leaves a tactic out: tiled, depthwise")->check(CLI::IsMember({"tiled", "depthwise"}))->group("Optimization");

@@ -11,7 +11,7 @@
 #include "support/diagnostics.h"
 #include "support/elements.h"
 #include "support/files.h"
-#include "tools/npy.h"
+#include "driver/npy.h"
 
 namespace intaglio {
 namespace {

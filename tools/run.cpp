@@ -14,7 +14,7 @@
 #include "support/files.h"
 #include "tools/commands.h"
 #include "tools/inputs.h"
-#include "tools/npy.h"
+#include "driver/npy.h"
 
 namespace intaglio {
 namespace {

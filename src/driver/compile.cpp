@@ -11,6 +11,7 @@
 #include <array>
 #include <filesystem>
 
+#include "driver/stages.h"
 #include "frontend/onnx/import.h"
 #include "support/diagnostics.h"
 #include "support/files.h"
@@ -41,14 +42,18 @@ std::unique_ptr<Graph> import_model(const CompileOptions& options) {
   return graph;
 }
 
-void optimize(Graph& graph, const CompileOptions& options) {
+void optimize(Graph& graph, const CompileOptions& options, CompileReport& result) {
   report(options, fmt::format("optimizing {} nodes", graph.node_count()));
   PassContext context;
   context.optimization_level = options.codegen.optimization_level;
   context.precision = options.precision;
   context.layer_precision = options.layer_precision;
   context.report = options.progress;
-  run_passes(graph, pipeline(), context, options.passes);
+  RunnerOptions runner = options.passes;
+  run_passes(graph, passes_of(Stage::simplify), context, runner);
+  if (options.quantize.storage != DType::undefined) result.quantization = quantize_graph(graph, options.quantize, context);
+  runner.first_number += static_cast<int>(passes_of(Stage::simplify).size());
+  run_passes(graph, passes_of(Stage::lower), context, runner);
   verify(graph);
 }
 
@@ -65,6 +70,7 @@ std::string options_text(const CompileOptions& options) {
   std::string text = fmt::format("--target {} --cpu {} --arch {} -O{}", fmt::join(options.codegen.targets, ","), options.codegen.cpu, fmt::join(options.codegen.archs, ","),
                                  options.codegen.optimization_level);
   if (options.precision != DType::f32 || options.codegen.tf32) text += fmt::format(" --precision {}", options.codegen.tf32 ? "tf32" : name_of(options.precision));
+  if (options.quantize.storage != DType::undefined) text += fmt::format(" --quantize {} --calibrate-method {}", dtype_name(options.quantize.storage), static_cast<int>(options.quantize.method));
   for (const LayerPrecision& layer : options.layer_precision) text += fmt::format(" --layer-precision {}:{}", layer.glob, name_of(layer.dtype));
   for (const auto& [name, shape] : options.input_shapes) text += fmt::format(" --shapes {}{}", name, to_text(shape));
   for (const auto& tactic : options.codegen.disabled_tactics) text += " --disable-tactic " + tactic;
@@ -104,26 +110,29 @@ Shape parse_extents(const std::string& extents, char separator, const std::strin
 
 }  // namespace
 
-std::unique_ptr<Graph> import_and_optimize(const CompileOptions& options) {
+std::unique_ptr<Graph> import_and_optimize(const CompileOptions& options, CompileReport& result) {
   auto graph = import_model(options);
-  optimize(*graph, options);
+  optimize(*graph, options, result);
   return graph;
 }
 
-void compile(const CompileOptions& options) {
-  const auto graph = import_and_optimize(options);
+CompileReport compile(const CompileOptions& options) {
+  CompileReport result;
+  const auto graph = import_and_optimize(options, result);
   report(options, fmt::format("generating code for {}", fmt::join(options.codegen.targets, ", ")));
   const std::string bytes = read_file(options.model);
   const ModelInfo info{std::filesystem::path(options.model).filename().string(), fmt::format("{:016x}", XXH64(bytes.data(), bytes.size(), 0)), options_text(options), kVersion};
   generate_artifact(*graph, options.codegen, info, options.output);
   report(options, "wrote " + options.output);
+  return result;
 }
 
 std::string emit_stage(const CompileOptions& options, const std::string& stage) {
   PrintOptions print;
   print.origins = true;
   if (stage == "graph") return to_text(*import_model(options), print);
-  const auto graph = import_and_optimize(options);
+  CompileReport ignored;
+  const auto graph = import_and_optimize(options, ignored);
   if (stage == "optimized") return to_text(*graph, print);
   return emit_text(*graph, options.codegen, stage);
 }

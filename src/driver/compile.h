@@ -7,6 +7,7 @@
 #include <string>
 
 #include "codegen/codegen.h"
+#include "driver/calibrate.h"
 #include "ir/graph.h"
 #include "passes/pass.h"
 
@@ -21,14 +22,20 @@ struct CompileOptions {
   /// What f32 values become: f32, f16 or bf16.
   DType precision = DType::f32;
   std::vector<LayerPrecision> layer_precision;
+  QuantizeOptions quantize;
   /// Told what is being done, a line at a time; may be empty.
   std::function<void(const std::string&)> progress;
 };
 
+/// What the user is told in the end.
+struct CompileReport {
+  std::optional<QuantizationReport> quantization;
+};
+
 /// Imports and optimizes a model, ready for code generation. CompileError if it cannot be compiled.
-std::unique_ptr<Graph> import_and_optimize(const CompileOptions& options);
+std::unique_ptr<Graph> import_and_optimize(const CompileOptions& options, CompileReport& report);
 /// Compiles a model to an artifact.
-void compile(const CompileOptions& options);
+CompileReport compile(const CompileOptions& options);
 /// The text of a stage: graph, optimized, kernels, llvm, asm.
 std::string emit_stage(const CompileOptions& options, const std::string& stage);
 

@@ -43,6 +43,17 @@ std::vector<Pass> parse_passes(const std::string& list) {
   return passes;
 }
 
+/// "x:-1:2,y:0:6"
+std::map<std::string, ValueRange> parse_ranges(const std::string& list) {
+  std::map<std::string, ValueRange> ranges;
+  std::istringstream items(list);
+  for (std::string item; std::getline(items, item, ',');) {
+    const auto first = item.find(':'), last = item.rfind(':');
+    ranges[item.substr(0, first)] = {std::stod(item.substr(first + 1)), std::stod(item.substr(last + 1))};
+  }
+  return ranges;
+}
+
 template <typename T>
 void fill_bits(Tensor& tensor, std::mt19937& random) {
   for (T& element : tensor.mutable_span<T>()) element = static_cast<T>(random() & 1);
@@ -105,11 +116,11 @@ PassCase read_case(const std::string& path) {
   const std::string text = read_text(path);
   PassCase result;
   result.passes = parse_passes(header_field(text, "--passes="));
-  if (text.substr(0, text.find('\n')).find("--precision=") != std::string::npos) {
-    const auto precision = parse_dtype(header_field(text, "--precision="));
-    if (!precision) throw std::runtime_error("no such precision in " + path);
-    result.context.precision = *precision;
-  }
+  const std::string header = text.substr(0, text.find('\n'));
+  const auto has = [&](const char* key) { return header.find(key) != std::string::npos; };
+  if (has("--precision=")) result.context.precision = parse_dtype(header_field(text, "--precision=")).value();
+  if (has("--quantize=")) result.context.quantization.storage = parse_dtype(header_field(text, "--quantize=")).value();
+  if (has("--ranges=")) result.context.quantization.ranges = parse_ranges(header_field(text, "--ranges="));
   result.rtol = std::stod(header_field(text, "numbers: rtol "));
   auto graphs = parse_graphs(text, path);
   if (graphs.empty() || graphs.size() > 2) throw std::runtime_error("one or two graphs expected in " + path);

@@ -11,7 +11,7 @@
 
 namespace intaglio::test {
 
-/// "// opt --passes=a,b --precision=f16  numbers: rtol 1e-5" (the precision may be left out), then @before and @after. Without an @after the passes must leave the graph alone.
+/// "// opt --passes=a,b --precision=f16 --quantize=i8 --ranges=x:-1:2,y:0:6  numbers: rtol 1e-5" (all but passes and numbers may be left out), then @before and @after. Without an @after the passes must leave the graph alone.
 struct PassCase {
   std::vector<Pass> passes;
   PassContext context;

@@ -1,6 +1,6 @@
 // The header of an array is a Python dictionary; the archive is a zip file, which libarchive reads and writes.
 
-#include "tools/npy.h"
+#include "driver/npy.h"
 
 #include <archive.h>
 #include <archive_entry.h>

@@ -1,0 +1,12 @@
+// Weights in four bits.
+#pragma once
+
+#include "ir/graph.h"
+
+namespace intaglio {
+
+/// Stores the constant weights of a convolution or matrix product in i4, with an f32 scale for each output channel and block of 32 steps of the sum
+/// over the input channels: dequantize(i4[channels.., outputs]), transposed to what a convolution wants. Outputs are innermost, as kernels read them.
+void pack_int4_weights(Node& contraction);
+
+}  // namespace intaglio

@@ -1,0 +1,184 @@
+// See activations.h.
+#include "driver/activations.h"
+
+#include <fmt/ranges.h>
+#include <stdlib.h>  // mkdtemp
+
+#include <algorithm>
+#include <filesystem>
+
+#include "codegen/codegen.h"
+#include "driver/npy.h"
+#include "driver/stages.h"
+#include "intaglio/runtime.hpp"
+#include "support/diagnostics.h"
+
+namespace intaglio {
+namespace {
+
+/// What the watched values of one run may take.
+constexpr std::int64_t kRunBytes = std::int64_t{256} << 20;
+constexpr std::int64_t kMostSamples = 16;
+
+/// A folder that goes away with this object.
+class TemporaryFolder {
+ public:
+  TemporaryFolder() {
+    std::string pattern = (std::filesystem::temp_directory_path() / "intaglio-XXXXXX").string();
+    if (!mkdtemp(pattern.data())) throw CompileError(ErrorCode::environment, Diagnostic{pattern, "no folder for temporary files can be made", {}, {}, "set TMPDIR to a folder with free space"});
+    path_ = pattern;
+  }
+  TemporaryFolder(const TemporaryFolder&) = delete;
+  TemporaryFolder& operator=(const TemporaryFolder&) = delete;
+  ~TemporaryFolder() {
+    std::error_code ignored;
+    std::filesystem::remove_all(path_, ignored);
+  }
+  std::string file(const std::string& name) const { return path_ / name; }
+
+ private:
+  std::filesystem::path path_;
+};
+
+[[noreturn]] void misfit(const std::string& path, const std::string& message, const std::string& expected, const std::string& got) {
+  throw CompileError(ErrorCode::invalid, Diagnostic{path, message, expected, got, "--calibrate reads one array for each input, samples along the first axis"});
+}
+
+void check_array(const std::string& path, const Value& input, const Tensor& array) {
+  const Shape& shape = input.type.shape;
+  bool fits = array.rank() == input.type.rank() && array.rank() > 0 && array.dtype() == input.type.dtype;
+  for (std::size_t d = 1; fits && d < shape.size(); ++d) fits = !shape[d].is_constant() || shape[d].value() == array.shape()[d];
+  if (!fits) misfit(path, fmt::format("the samples of input '{}' do not fit the model", input.name), to_text(input.type), fmt::format("{}[{}]", dtype_name(array.dtype()), fmt::join(array.shape(), ",")));
+}
+
+Samples samples_in(const std::string& path, const Graph& graph) {
+  auto arrays = read_npz(path);
+  Samples samples;
+  for (const auto& input : graph.arguments()) {
+    const auto found = arrays.find(input->name);
+    if (found == arrays.end()) misfit(path, fmt::format("there are no samples of input '{}'", input->name), to_text(input->type), "");
+    check_array(path, *input, found->second);
+    samples[input->name] = found->second;
+    if (found->second.shape()[0] != samples.begin()->second.shape()[0]) {
+      misfit(path, "the inputs have different numbers of samples", std::to_string(samples.begin()->second.shape()[0]), std::to_string(found->second.shape()[0]));
+    }
+  }
+  return samples;
+}
+
+/// The samples [first, first + count) without a copy.
+Tensor part(const Tensor& samples, std::int64_t first, std::int64_t count) {
+  Extents shape = samples.shape();
+  const auto each = static_cast<std::int64_t>(samples.bytes()) / shape[0];
+  shape[0] = count;
+  // The tensor that is shared keeps the memory.
+  return Tensor(samples.dtype(), shape, std::make_shared<Tensor>(samples), static_cast<const char*>(samples.data()) + first * each);
+}
+
+std::map<std::string, Value*> values_by_name(const Graph& graph) {
+  std::map<std::string, Value*> values;
+  for (const auto& argument : graph.arguments()) values[argument->name] = argument.get();
+  for (const Node* node : graph.nodes()) {
+    for (int i = 0; i < node->result_count(); ++i) values[node->result(i)->name] = node->result(i);
+  }
+  return values;
+}
+
+std::vector<intaglio_tensor> views(const std::vector<Tensor>& tensors) {
+  std::vector<intaglio_tensor> result;
+  for (const Tensor& tensor : tensors) {
+    intaglio_tensor view = {};
+    view.data = const_cast<void*>(tensor.data());
+    view.dtype = static_cast<int>(tensor.dtype());
+    view.rank = tensor.rank();
+    std::ranges::copy(tensor.shape(), view.shape);
+    result.push_back(view);
+  }
+  return result;
+}
+
+/// The extent of a value where every symbol is 1.
+std::int64_t smallest_bytes(const Value& value) {
+  const Dim elements = element_count(value.type.shape);
+  return elements.evaluate([](const std::string&) { return std::int64_t{1}; }) * dtype_bits(value.type.dtype) / 8;
+}
+
+}  // namespace
+
+struct ActivationRunner::Loaded {
+  explicit Loaded(const std::string& path) : model(path, INTAGLIO_DEVICE_CPU), context(model, 0) {}
+  Model model;
+  Context context;
+};
+
+ActivationRunner::ActivationRunner(const Graph& graph, const std::vector<std::string>& watched, const PassContext& context) {
+  const auto instrumented = graph.clone();
+  const auto values = values_by_name(*instrumented);
+  skipped_results_ = instrumented->results().size();
+  std::int64_t bytes = 0;
+  for (const std::string& name : watched) {
+    const auto found = values.find(name);
+    internal_check(found != values.end(), "there is no value %{}", name);
+    instrumented->add_result(found->second, "watched:" + name);
+    bytes += smallest_bytes(*found->second);
+  }
+  bool symbolic = true;
+  for (const auto& input : graph.arguments()) {
+    inputs_.push_back(input->name);
+    symbolic &= !input->type.shape.empty() && !input->type.shape[0].is_constant();
+  }
+  has_fixed_batch_ = !symbolic;
+  batch_ = symbolic || graph.arguments().empty() ? std::clamp<std::int64_t>(kRunBytes / std::max<std::int64_t>(bytes, 1), 1, kMostSamples) : graph.arguments()[0]->type.shape[0].value();
+
+  run_passes(*instrumented, passes_of(Stage::lower), context, {});
+  const TemporaryFolder folder;
+  const std::string path = folder.file("instrumented.tar");
+  generate_artifact(*instrumented, CodegenOptions{}, ModelInfo{"instrumented", "", "", ""}, path);
+  // The mapped file lives on until it is closed.
+  loaded_ = std::make_unique<Loaded>(path);
+}
+
+ActivationRunner::~ActivationRunner() = default;
+
+std::vector<Tensor> ActivationRunner::run(const Samples& samples, std::int64_t first, std::int64_t count) {
+  std::vector<Tensor> inputs;
+  for (const std::string& name : inputs_) inputs.push_back(part(samples.at(name), first, count));
+  loaded_->context.bind(views(inputs));
+  const auto ports = loaded_->model.outputs();
+  std::vector<Tensor> outputs;
+  for (std::size_t i = 0; i < ports.size(); ++i) outputs.emplace_back(static_cast<DType>(ports[i].dtype), loaded_->context.output_shape(static_cast<int>(i)));
+  auto places = views(outputs);
+  loaded_->context.run(places);
+  outputs.erase(outputs.begin(), outputs.begin() + static_cast<std::ptrdiff_t>(skipped_results_));
+  return outputs;
+}
+
+std::vector<Samples> read_samples(const std::string& path, const Graph& graph) {
+  std::vector<std::string> files;
+  std::error_code ignored;
+  if (std::filesystem::is_directory(path, ignored)) {
+    for (const auto& entry : std::filesystem::directory_iterator(path)) {
+      if (entry.path().extension() == ".npz") files.push_back(entry.path());
+    }
+    std::ranges::sort(files);
+  } else {
+    files.push_back(path);
+  }
+  std::vector<Samples> samples;
+  for (const std::string& file : files) samples.push_back(samples_in(file, graph));
+  const bool empty = std::ranges::all_of(samples, [](const Samples& part) { return part.empty() || part.begin()->second.shape()[0] == 0; });
+  if (empty) misfit(path, "there are no samples", "at least one", "");
+  return samples;
+}
+
+void ActivationRunner::for_each_batch(const std::vector<Samples>& samples, const std::function<void(const Samples&, std::int64_t, std::int64_t)>& body) const {
+  for (const Samples& file : samples) {
+    const std::int64_t total = file.begin()->second.shape()[0];
+    for (std::int64_t first = 0; first < total; first += batch_) {
+      const std::int64_t count = std::min(batch_, total - first);
+      if (count == batch_ || !has_fixed_batch_) body(file, first, count);
+    }
+  }
+}
+
+}  // namespace intaglio

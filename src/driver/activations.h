@@ -1,0 +1,45 @@
+// Runs a graph over samples on this machine and hands out values from inside of it.
+#pragma once
+
+#include <functional>
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "intaglio/tensor.h"
+#include "ir/graph.h"
+#include "passes/pass.h"
+
+namespace intaglio {
+
+/// Samples by input name, along the first axis of each array.
+using Samples = std::map<std::string, Tensor>;
+
+/// The arrays of an .npz file, or of each in a folder, in the order of their names. CompileError (invalid) for files that do not hold every input of `graph`
+/// in its dtype and shape; other arrays (labels) are left out.
+std::vector<Samples> read_samples(const std::string& path, const Graph& graph);
+
+/// A compiled copy of `graph`, which the optimizing passes have been through but for those from insert_quantization on, that returns values from inside.
+class ActivationRunner {
+ public:
+  /// `watched`: names of values of `graph`.
+  ActivationRunner(const Graph& graph, const std::vector<std::string>& watched, const PassContext& context);
+  ~ActivationRunner();
+
+  /// Calls `body` with the first sample and the number of samples of each run: as many as fit some memory where the batch is symbolic, else what the model
+  /// says; a last part that does not fill a fixed batch is left out.
+  void for_each_batch(const std::vector<Samples>& samples, const std::function<void(const Samples&, std::int64_t first, std::int64_t count)>& body) const;
+  /// The watched values, in their order, for `count` samples from `first` on.
+  std::vector<Tensor> run(const Samples& samples, std::int64_t first, std::int64_t count);
+
+ private:
+  struct Loaded;
+  std::unique_ptr<Loaded> loaded_;
+  std::vector<std::string> inputs_;
+  std::size_t skipped_results_ = 0;
+  std::int64_t batch_ = 1;
+  bool has_fixed_batch_ = false;
+};
+
+}  // namespace intaglio

@@ -1,0 +1,151 @@
+// See calibrate.h.
+#include "driver/calibrate.h"
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include <algorithm>
+#include <atomic>
+#include <cmath>
+#include <limits>
+#include <set>
+#include <thread>
+
+#include "driver/activations.h"
+#include "passes/passes.h"
+#include "passes/precision_rules.h"
+#include "passes/quantization_rules.h"
+#include "support/diagnostics.h"
+
+namespace intaglio {
+namespace {
+
+std::string_view precision_name(DType storage) {
+  switch (storage) {
+    case DType::i8: return "int8";
+    case DType::f8e4m3fn: return "fp8";
+    case DType::i4: return "int4";
+    case DType::f16: return "fp16";
+    case DType::bf16: return "bf16";
+    default: return "fp32";
+  }
+}
+
+/// Calls body(i) for each i below `count` on all cores.
+void parallel_for(std::size_t count, const std::function<void(std::size_t)>& body) {
+  std::atomic<std::size_t> next{0};
+  const auto work = [&] {
+    for (std::size_t i = next++; i < count; i = next++) body(i);
+  };
+  std::vector<std::jthread> threads;
+  for (unsigned i = 1; i < std::max(1u, std::thread::hardware_concurrency()); ++i) threads.emplace_back(work);
+  work();
+}
+
+/// Gives a value a name that no other has, if it has none.
+void name_value(Value& value, const std::string& stem, std::set<std::string>& taken) {
+  for (int i = 0; value.name.empty(); ++i) {
+    const std::string name = fmt::format("{}{}", stem, i);
+    if (taken.insert(name).second) value.name = name;
+  }
+}
+
+std::set<std::string> names_in(const Graph& graph) {
+  std::set<std::string> names;
+  for (const auto& argument : graph.arguments()) names.insert(argument->name);
+  for (const Node* node : graph.nodes()) {
+    for (int i = 0; i < node->result_count(); ++i) names.insert(node->result(i)->name);
+  }
+  return names;
+}
+
+/// The ranges of the named values over all samples.
+std::map<std::string, ValueRange> observe(const Graph& graph, const std::vector<std::string>& names, const std::vector<Samples>& samples, const QuantizeOptions& options) {
+  ActivationRunner runner(graph, names, PassContext{});
+  std::vector<Observer> observers(names.size());
+  runner.for_each_batch(samples, [&](const Samples& file, std::int64_t first, std::int64_t count) {
+    const auto values = runner.run(file, first, count);
+    parallel_for(names.size(), [&](std::size_t i) { observers[i].add(values[i].span<float>()); });
+  });
+  std::map<std::string, ValueRange> ranges;
+  std::vector<ValueRange> found(names.size());
+  parallel_for(names.size(), [&](std::size_t i) { found[i] = observers[i].range(options.method, options.storage); });
+  for (std::size_t i = 0; i < names.size(); ++i) ranges[names[i]] = found[i];
+  return ranges;
+}
+
+/// Power of a signal and of what differs from it.
+struct Error {
+  double signal = 0, noise = 0;
+  void add(std::span<const float> expected, std::span<const float> got) {
+    for (std::size_t i = 0; i < expected.size(); ++i) {
+      const double value = static_cast<double>(expected[i]), difference = value - static_cast<double>(got[i]);
+      if (!std::isfinite(difference)) continue;
+      signal += value * value;
+      noise += difference * difference;
+    }
+  }
+  double decibels() const { return noise == 0 ? std::numeric_limits<double>::infinity() : 10 * std::log10(signal / noise); }
+};
+
+/// The error of each named value of `quantized` against the one of `reference`.
+std::vector<Error> compare(const Graph& reference, const Graph& quantized, const std::vector<std::string>& names, const std::vector<Samples>& samples, const PassContext& context) {
+  ActivationRunner expected(reference, names, PassContext{}), got(quantized, names, context);
+  std::vector<Error> errors(names.size());
+  expected.for_each_batch(samples, [&](const Samples& file, std::int64_t first, std::int64_t count) {
+    const auto a = expected.run(file, first, count), b = got.run(file, first, count);
+    parallel_for(names.size(), [&](std::size_t i) { errors[i].add(a[i].span<float>(), b[i].span<float>()); });
+  });
+  return errors;
+}
+
+}  // namespace
+
+QuantizationReport quantize_graph(Graph& graph, const QuantizeOptions& options, PassContext& context) {
+  context.quantization.storage = options.storage;
+  const auto choices = choose_quantized(graph, context);
+  const auto samples = options.samples.empty() ? std::vector<Samples>{} : read_samples(options.samples, graph);
+  auto taken = names_in(graph);
+  std::vector<std::string> activations, results;
+  for (const QuantizationChoice& choice : choices) {
+    name_value(*choice.node->result(), "contraction", taken);
+    results.push_back(choice.node->result()->name);
+    if (!choice.activation) continue;
+    name_value(*choice.activation, "activation", taken);
+    if (std::ranges::find(activations, choice.activation->name) == activations.end()) activations.push_back(choice.activation->name);
+  }
+
+  if (context.report && !samples.empty()) context.report(fmt::format("observing {} activations", activations.size()));
+  if (!activations.empty()) context.quantization.ranges = observe(graph, activations, samples, options);
+  const auto reference = graph.clone();
+  insert_quantization(graph, context);
+  verify(graph);
+
+  QuantizationReport report;
+  for (const Samples& file : samples) report.samples += file.begin()->second.shape()[0];
+  std::vector<Error> errors;
+  if (!samples.empty()) {
+    if (context.report) context.report(fmt::format("comparing {} results with float32", results.size()));
+    errors = compare(*reference, graph, results, samples, context);
+  }
+  for (std::size_t i = 0; i < choices.size(); ++i) {
+    const QuantizationChoice& choice = choices[i];
+    const DType in_floats = asked_precision(*choice.node, context.layer_precision).value_or(context.precision);
+    const std::string precision(precision_name(choice.reason.empty() ? options.storage : in_floats));
+    const double decibels = errors.empty() ? std::numeric_limits<double>::quiet_NaN() : errors[i].decibels();
+    report.rows.push_back({choice.node->origins, precision, decibels, choice.reason});
+  }
+  return report;
+}
+
+std::string to_text(const QuantizationReport& report) {
+  std::string text = fmt::format("{:<9} {:>8}  {}\n", "precision", "SQNR", "ONNX nodes");
+  for (const QuantizationRow& row : report.rows) {
+    const std::string decibels = std::isnan(row.sqnr_db) ? "-" : fmt::format("{:.1f} dB", row.sqnr_db);
+    text += fmt::format("{:<9} {:>8}  {}{}\n", row.precision, decibels, fmt::join(row.nodes, ", "), row.reason.empty() ? "" : "  (" + row.reason + ")");
+  }
+  const auto quantized = std::ranges::count_if(report.rows, [](const QuantizationRow& row) { return row.reason.empty(); });
+  return text + fmt::format("{} of {} convolutions and matrix products are quantized; SQNR over {} samples\n", quantized, report.rows.size(), report.samples);
+}
+
+}  // namespace intaglio
