@@ -4,9 +4,10 @@
 #include <gtest/gtest.h>
 
 #include <cmath>
-#include <fmt/format.h>
 #include <cstring>
 #include <random>
+
+#include "tests/codegen/gpu.h"
 
 namespace intaglio::testing {
 namespace {
@@ -122,6 +123,7 @@ void expect_lowering_matches(const WrappedGroup& group, const SymbolValues& symb
     SCOPED_TRACE(options.cpu + (options.checked ? ", checked" : ""));
     expect_code_matches(group, machine_of(group, options), inputs, symbols);
   }
+  expect_cuda_matches(group, inputs, symbols);
 }
 
 void expect_code_matches(const WrappedGroup& group, const Machine& machine, const std::vector<Tensor>& inputs,

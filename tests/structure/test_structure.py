@@ -4,11 +4,13 @@ import pathlib
 import re
 import shutil
 import subprocess
+import tarfile
 
 import pytest
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 BUILD = pathlib.Path(os.environ.get("INTAGLIO_BUILD", ROOT / "build/release"))
+INTAGLIO = os.environ.get("INTAGLIO", str(BUILD / "bin/intaglio"))
 
 # folder: folders that its files may include, besides itself (docs/architecture.md)
 ALLOWED = {
@@ -128,3 +130,22 @@ def test_inner_loops_of_microkernels_do_not_spill(cpu):
         spills = [inside for inside in body if re.search(r"[xyz]mm\d", inside) and "(%rsp)" in inside]
         assert not spills, spills
     assert hot >= 20
+
+
+def models():
+    """The model of this repository, and those that scripts/models.sh exported where INTAGLIO_MODELS names their folder."""
+    exported = os.environ.get("INTAGLIO_MODELS")
+    return [ROOT / "models/resnet50-cifar10.onnx", *sorted(pathlib.Path(exported).glob("*.onnx"))] if exported else [ROOT / "models/resnet50-cifar10.onnx"]
+
+
+@pytest.mark.parametrize("level", ["x86-64-v2", "x86-64-v3", "x86-64-v4"])
+@pytest.mark.parametrize("model", models(), ids=lambda path: path.stem)
+def test_generated_code_wants_nothing_from_elsewhere(model, level, tmp_path):
+    artifact = tmp_path / "model.tar"
+    subprocess.run([INTAGLIO, "compile", model, "--cpu", level, "-o", artifact, "--progress", "none"], check=True)
+    with tarfile.open(artifact) as archive:
+        code = next(name for name in archive.getnames() if name.endswith("/code.so"))
+        (tmp_path / "code.so").write_bytes(archive.extractfile(code).read())
+    symbols = subprocess.run(["nm", "--dynamic", tmp_path / "code.so"], check=True, capture_output=True, text=True).stdout.splitlines()
+    assert len(symbols) > 5  # the kernels
+    assert not [line for line in symbols if " U " in line or " w " in line]

@@ -1,0 +1,91 @@
+// See gpu.h.
+#include "tests/codegen/gpu.h"
+
+#include <gtest/gtest.h>
+
+#include <cstdlib>
+#include <cstring>
+#include <filesystem>
+#include <map>
+
+#include "intaglio/runtime.hpp"
+#include "support/diagnostics.h"
+
+namespace intaglio::testing {
+namespace {
+
+/// An artifact of a group, kept for the next values of its symbols.
+class GpuGroup {
+ public:
+  GpuGroup(const Graph& graph, const std::string& arch) {
+    CodegenOptions options;
+    options.targets = {"cuda"};
+    options.archs = {arch};
+    const std::string path = ::testing::TempDir() + "group.tar";
+    generate_artifact(graph, options, {"group", "", "", ""}, path);
+    if (cuda_test() == CudaTest::run) model_ = std::make_unique<Model>(path, 0);
+    std::filesystem::remove(path);
+  }
+
+  /// Results in memory order, of inputs in memory order.
+  std::vector<Tensor> run(std::vector<Tensor>& inputs, const std::vector<Extents>& shapes, const std::vector<Tensor>& results) const {
+    std::vector<intaglio_tensor> places;
+    for (std::size_t i = 0; i < inputs.size(); ++i) places.push_back(place(inputs[i], shapes[i]));
+    Context context(*model_, 1);
+    context.bind(places);
+    std::vector<intaglio_tensor> outputs(results.size());
+    std::vector<Tensor> copies;
+    // Three times: kernel by kernel, as a captured graph, and as the graph again.
+    for (int repeat = 0; repeat < 3; ++repeat) {
+      outputs.assign(results.size(), intaglio_tensor{});
+      context.run(outputs);
+    }
+    for (std::size_t i = 0; i < results.size(); ++i) {
+      Tensor copy(results[i].dtype(), results[i].shape());
+      if (copy.bytes() > 0) std::memcpy(copy.mutable_data(), outputs[i].data, copy.bytes());
+      copies.push_back(std::move(copy));
+    }
+    return copies;
+  }
+
+ private:
+  static intaglio_tensor place(Tensor& tensor, const Extents& shape) {
+    intaglio_tensor result = {tensor.mutable_data(), static_cast<std::int32_t>(tensor.dtype()), static_cast<std::int32_t>(shape.size()), {}, nullptr};
+    std::ranges::copy(shape, result.shape);
+    return result;
+  }
+
+  std::unique_ptr<Model> model_;
+};
+
+}  // namespace
+
+CudaTest cuda_test() {
+  static const CudaTest asked = [] {
+    const char* text = std::getenv("INTAGLIO_TEST_CUDA");
+    if (!text) return CudaTest::none;
+    return std::string_view(text) == "run" ? CudaTest::run : CudaTest::compile;
+  }();
+  return asked;
+}
+
+void expect_cuda_matches(const WrappedGroup& group, const std::vector<Tensor>& inputs, const SymbolValues& symbols) {
+  if (cuda_test() == CudaTest::none) return;
+  static std::map<std::string, std::unique_ptr<GpuGroup>> known;
+  for (const char* arch : {"sm_90a", "ptx"}) {
+    SCOPED_TRACE(arch);
+    std::unique_ptr<GpuGroup>& gpu = known[arch + to_text(*group.graph)];
+    if (!gpu) gpu = std::make_unique<GpuGroup>(*group.graph, arch);
+    if (cuda_test() == CudaTest::compile) continue;
+    std::vector<Tensor> buffers = kernel_buffers(group.region(), inputs, symbols);
+    const std::vector<Tensor> results(buffers.begin() + static_cast<std::ptrdiff_t>(inputs.size()), buffers.end());
+    buffers.resize(inputs.size());
+    std::vector<Extents> shapes;
+    for (const Tensor& input : inputs) shapes.push_back(input.shape());
+    const std::vector<Tensor> computed = gpu->run(buffers, shapes, results);
+    buffers.insert(buffers.end(), computed.begin(), computed.end());
+    expect_results_match(group.region(), inputs, buffers);
+  }
+}
+
+}  // namespace intaglio::testing
