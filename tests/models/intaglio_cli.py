@@ -16,8 +16,16 @@ def variants(*defaults):
     return [shlex.split(text) for text in (given.split(";") if given else defaults)]
 
 
-def compile_model(model, artifact, options):
-    subprocess.run([INTAGLIO, "compile", model, *options, "-o", artifact, "--progress", "none"], check=True)
+def has_nvrtc():
+    done = subprocess.run([INTAGLIO, "compile", ROOT / "models/resnet50-cifar10.onnx", "--target", "cuda", "--emit", "ptx"], capture_output=True, text=True)
+    assert done.returncode in (0, 4), done.stderr
+    return done.returncode == 0
+
+
+def compile_model(model, artifact, options, cache=None):
+    """`cache`: a folder for compiled CUDA code other than the user's."""
+    environment = {**os.environ, **({"INTAGLIO_CACHE": str(cache)} if cache else {})}
+    subprocess.run([INTAGLIO, "compile", model, *options, "-o", artifact, "--progress", "none"], check=True, env=environment)
 
 
 def run_artifact(artifact, inputs, outputs):

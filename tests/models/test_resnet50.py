@@ -5,7 +5,7 @@ import numpy as np
 import onnxruntime
 import pytest
 
-from intaglio_cli import ROOT, compile_model, run_artifact, variants
+from intaglio_cli import ROOT, compile_model, has_nvrtc, run_artifact, variants
 
 MODEL = ROOT / "models/resnet50-cifar10.onnx"
 sys.path.insert(0, str(ROOT / "scripts"))
@@ -15,9 +15,9 @@ import prepare_images  # noqa: E402
 VARIANTS = variants("--cpu native", "--cpu x86-64-v3")
 
 
-def compiled(folder, options):
+def compiled(folder, options, cache=None):
     artifact = folder / "resnet50.tar"
-    compile_model(MODEL, artifact, options)
+    compile_model(MODEL, artifact, options, cache)
     return artifact
 
 
@@ -65,7 +65,10 @@ def test_one_artifact_serves_every_batch(session, data, tmp_path):
         assert np.abs(run(artifact, tmp_path, images[:batch]) - expected).max() < 1e-3
 
 
-def test_equal_compiles_give_equal_bytes(tmp_path):
+@pytest.mark.parametrize("options", ["--cpu x86-64-v3", "--target cuda --arch sm_90a,ptx"])
+def test_equal_compiles_give_equal_bytes(options, tmp_path):
+    if "cuda" in options and not has_nvrtc():
+        pytest.skip("NVRTC, which compiles CUDA code, is not installed")
     (tmp_path / "again").mkdir()
-    options = ["--cpu", "x86-64-v3"]
-    assert compiled(tmp_path, options).read_bytes() == compiled(tmp_path / "again", options).read_bytes()
+    first, second = tmp_path, tmp_path / "again"
+    assert compiled(first, options.split()).read_bytes() == compiled(second, options.split(), cache=second).read_bytes()
