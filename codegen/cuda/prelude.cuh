@@ -1,22 +1,5 @@
-// What generated kernels stand on: the operators of kernel IR where C++'s own mean something else, 16-bit floats, folds over a block.
-// NVRTC compiles it in front of every kernel, with no other header.
-
-using int8 = signed char;
-using int16 = short;
-using int32 = int;
-using int64 = long long;
-using uint8 = unsigned char;
-using uint16 = unsigned short;
-using uint32 = unsigned int;
-using uint64 = unsigned long long;
-
-// 16-bit floats are storage: arithmetic is in float.
-struct float16 {
-  uint16 bits;
-};
-struct bfloat16 {
-  uint16 bits;
-};
+// What generated kernels stand on: the operators of kernel IR where C++'s own mean something else, folds over a block.
+// NVRTC compiles it in front of every kernel, after prelude_asm.cuh and with no other header.
 
 // The status of artifact.h: written by the first thread that fails.
 struct Status {
@@ -28,23 +11,6 @@ struct Status {
 };
 
 namespace op {
-
-__device__ __forceinline__ float to_float(float16 x) {
-  float result;
-  asm("cvt.f32.f16 %0, %1;" : "=f"(result) : "h"(x.bits));
-  return result;
-}
-__device__ __forceinline__ float to_float(bfloat16 x) { return __uint_as_float(uint32(x.bits) << 16); }
-__device__ __forceinline__ float16 to_float16(float x) {
-  float16 result;
-  asm("cvt.rn.f16.f32 %0, %1;" : "=h"(result.bits) : "f"(x));
-  return result;
-}
-__device__ __forceinline__ bfloat16 to_bfloat16(float x) {
-  bfloat16 result;
-  asm("cvt.rn.bf16.f32 %0, %1;" : "=h"(result.bits) : "f"(x));
-  return result;
-}
 
 template <typename T>
 struct Limits;
@@ -119,17 +85,6 @@ template <typename T>
 __device__ __forceinline__ T maximum(T a, T b) {
   return a != a ? a : b != b ? b : a > b ? a : b;
 }
-__device__ __forceinline__ float minimum(float a, float b) {
-  float result;
-  asm("min.NaN.f32 %0, %1, %2;" : "=f"(result) : "f"(a), "f"(b));
-  return result;
-}
-__device__ __forceinline__ float maximum(float a, float b) {
-  float result;
-  asm("max.NaN.f32 %0, %1, %2;" : "=f"(result) : "f"(a), "f"(b));
-  return result;
-}
-
 template <typename To, typename From>
 __device__ __forceinline__ To bits_as(From from) {
   static_assert(sizeof(To) == sizeof(From));
