@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "intaglio/tensor.h"
 #include "ir/dim.h"
 
 namespace llvm {
@@ -12,6 +13,23 @@ class Module;
 }
 
 namespace intaglio {
+
+/// A view of a buffer of which a CUDA kernel copies boxes into shared memory (TMA); what is outside of it is copied as 0. Dimensions are
+/// innermost first, 1 to 5 of them.
+struct TensorMap {
+  int buffer = 0;  ///< in the order of the ABI
+  DType dtype = DType::f16;
+  Dim offset = 0;              ///< bytes
+  std::vector<Dim> extents;    ///< elements
+  std::vector<Dim> strides;    ///< bytes, of all dimensions but the innermost
+  std::vector<int> steps;      ///< between the elements that are copied
+  int swizzle = 128;           ///< bytes
+  std::vector<int> box;        ///< elements a dimension; empty in im2col mode, where dimensions are channels, spatial ones, images:
+  std::vector<Dim> lower;      ///< offset of the first base pixel from the first pixel, one a spatial dimension
+  std::vector<Dim> upper;      ///< offset of the last base pixel from the last pixel
+  int channels = 0;            ///< copied of a pixel
+  int pixels = 0;              ///< copied at once
+};
 
 struct KernelPlan {
   std::string kind;                  ///< "conv", "matmul", "loops" ..: for layers.json
@@ -27,6 +45,9 @@ struct KernelPlan {
   std::function<void(llvm::Module&)> emit;  ///< CPU
   std::string source;                       ///< CUDA C++
   int block_threads = 0;                    ///< CUDA
+  int shared_bytes = 0;                     ///< CUDA: dynamic shared memory of a block
+  bool overlaps = false;                    ///< CUDA: the kernel itself waits for the kernels before it, so it may be started early
+  std::vector<TensorMap> tensor_maps;       ///< CUDA: parameters after the status
 };
 
 }  // namespace intaglio

@@ -63,8 +63,30 @@ class Writer {
     return plan::CreateBuffer(fbb_, kPlaces[static_cast<int>(buffer.place)], dim(buffer.bytes), buffer.offset, buffer.port, buffer.first_step, buffer.last_step);
   }
 
+  flatbuffers::Offset<flatbuffers::Vector<flatbuffers::Offset<plan::Dim>>> dims(const std::vector<Dim>& values) {
+    std::vector<flatbuffers::Offset<plan::Dim>> written;
+    for (const Dim& value : values) written.push_back(dim(value));
+    return fbb_.CreateVector(written);
+  }
+
+  flatbuffers::Offset<plan::TensorMap> write(const TensorMap& map) {
+    const auto numbers = [&](const std::vector<int>& values) { return fbb_.CreateVector(std::vector<std::uint32_t>(values.begin(), values.end())); };
+    const bool tiled = !map.box.empty();
+    const auto offset = dim(map.offset);
+    const auto extents = dims(map.extents), strides = dims(map.strides);
+    const auto steps = numbers(map.steps);
+    const auto box = tiled ? numbers(map.box) : 0;
+    const auto lower = tiled ? 0 : dims(map.lower), upper = tiled ? 0 : dims(map.upper);
+    return plan::CreateTensorMap(fbb_, static_cast<std::uint32_t>(map.buffer), static_cast<std::uint8_t>(map.dtype), offset, extents, strides, steps,
+                                 static_cast<std::uint32_t>(map.swizzle), box, lower, upper, static_cast<std::uint32_t>(map.channels),
+                                 static_cast<std::uint32_t>(map.pixels));
+  }
+
   flatbuffers::Offset<plan::Kernel> write(const KernelPlan& kernel, std::uint64_t offset) {
-    return plan::CreateKernel(fbb_, fbb_.CreateString(kernel.name), offset, static_cast<std::uint32_t>(kernel.block_threads));
+    std::vector<flatbuffers::Offset<plan::TensorMap>> maps;
+    for (const TensorMap& map : kernel.tensor_maps) maps.push_back(write(map));
+    return plan::CreateKernel(fbb_, fbb_.CreateString(kernel.name), offset, static_cast<std::uint32_t>(kernel.block_threads),
+                              static_cast<std::uint32_t>(kernel.shared_bytes), kernel.overlaps, maps.empty() ? 0 : fbb_.CreateVector(maps));
   }
 
   flatbuffers::Offset<plan::Step> write(const PlannedStep& step, std::uint32_t layer) {

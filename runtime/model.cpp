@@ -162,6 +162,25 @@ void Model::check_plan() const {
         require(false, "the place of a buffer");
     }
   }
+  const auto check_tensor_map = [&](const plan::TensorMap& map) {
+    const std::size_t rank = map.extents()->size();
+    const auto check_dims = [&](const auto* dims, std::size_t count) {
+      require(dims && dims->size() == count, "the rank of a tensor map");
+      for (const auto* dim : *dims) check_dim(dim);
+    };
+    check_dim(map.offset());
+    require(rank >= 1 && rank <= 5 && map.steps()->size() == rank && dtype_bits(static_cast<DType>(map.dtype())) >= 8, "a tensor map");
+    check_dims(map.extents(), rank);
+    check_dims(map.strides(), rank - 1);
+    if (map.box()) return require(map.box()->size() == rank, "the box of a tensor map");
+    require(rank >= 3, "the rank of a tensor map");
+    check_dims(map.lower(), rank - 2);
+    check_dims(map.upper(), rank - 2);
+  };
+  for (const auto* kernel : *plan_->kernels()) {
+    if (!kernel->tensor_maps()) continue;
+    for (const auto* map : *kernel->tensor_maps()) check_tensor_map(*map);
+  }
   for (std::uint32_t i = 0; i < steps; ++i) {
     const plan::Step& step = *plan_->steps()->Get(i);
     require(step.buffers() != nullptr, "a step without buffers");
@@ -174,6 +193,9 @@ void Model::check_plan() const {
     }
     if (step.kind() == plan::StepKind::kernel) {
       require(step.kernel() < plan_->kernels()->size(), "a step's kernel");
+      if (const auto* maps = plan_->kernels()->Get(step.kernel())->tensor_maps()) {
+        for (const auto* map : *maps) require(map->buffer() < step.buffers()->size(), "the buffer of a tensor map");
+      }
     } else {
       require(step.kind() == plan::StepKind::copy && step.buffers()->size() == 2, "a step's kind");
     }

@@ -16,6 +16,8 @@ namespace {
 
 /// Of a tensor in device memory: a bulk copy and a tensor map want 16, a cache line is 128.
 constexpr std::int64_t kWeightAlignment = 256;
+/// Of a block, on any GPU so far.
+constexpr unsigned kMostSharedBytes = 227 << 10;
 
 Diagnostic no_device(const std::string& path, std::string expected, std::string got) {
   return {path, "the artifact cannot run on this machine", std::move(expected), std::move(got),
@@ -108,7 +110,8 @@ void DeviceModel::load_kernels(const plan::Plan& plan, std::span<const std::byte
       throw CompileError(ErrorCode::invalid, Diagnostic{path, fmt::format("the artifact's kernel '{}' {}", from->name()->str(), what), "",
                                                         "", "compile the model again"});
     };
-    if (from->code_offset() >= code.size() || from->block_threads() == 0 || from->block_threads() > 1024) refuse("is malformed");
+    if (from->code_offset() >= code.size() || from->block_threads() == 0 || from->block_threads() > 1024 || from->shared_bytes() > kMostSharedBytes)
+      refuse("is malformed");
     // The driver reads to the end that the image names or, of a text, to its zero byte: one of either kind lies within the checksummed
     // code.
     std::array<char, 4096> log{};
@@ -116,12 +119,17 @@ void DeviceModel::load_kernels(const plan::Plan& plan, std::span<const std::byte
     std::array<void*, 2> values{log.data(), reinterpret_cast<void*>(log.size() - 1)};
     LoadedKernel kernel;
     kernel.block_threads = from->block_threads();
+    kernel.shared_bytes = from->shared_bytes();
+    kernel.overlaps = from->overlaps();
     const CUresult result =
         driver().module_load(&kernel.module, code.data() + from->code_offset(), options.size(), options.data(), values.data());
     if (result == kErrorOutOfMemory) check(result, "the kernels cannot be loaded");
     if (result != 0) refuse(fmt::format("is not accepted by the driver: {}", log[0] ? log.data() : "no binary for this GPU"));
     kernels_.push_back(kernel);
     if (driver().module_function(&kernels_.back().function, kernel.module, from->name()->c_str()) != 0) refuse("is not in its code");
+    if (kernel.shared_bytes > 0 &&
+        driver().function_set_attribute(kernels_.back().function, kMaxDynamicSharedBytes, static_cast<int>(kernel.shared_bytes)) != 0)
+      refuse("needs more shared memory than this GPU has");
   }
 }
 

@@ -53,7 +53,8 @@ struct LoadedKernel {
   CUmodule module = nullptr;
   CUfunction function = nullptr;
   unsigned block_threads = 0;
-  unsigned shared_bytes = 0;
+  unsigned shared_bytes = 0;  ///< dynamic
+  bool overlaps = false;
 };
 
 class DeviceModel : public Target {

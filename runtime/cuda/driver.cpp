@@ -59,7 +59,9 @@ std::string fill(void* library, Driver& d) {
   symbols.find("cuModuleUnload", d.module_unload);
   symbols.find("cuModuleGetFunction", d.module_function);
   symbols.find("cuFuncSetAttribute", d.function_set_attribute);
-  symbols.find("cuLaunchKernel", d.launch);
+  symbols.find("cuLaunchKernelEx", d.launch);
+  symbols.find("cuTensorMapEncodeTiled", d.encode_tiled);
+  symbols.find("cuTensorMapEncodeIm2col", d.encode_im2col);
   symbols.find("cuStreamCreate", d.stream_create);
   symbols.find("cuStreamDestroy_v2", d.stream_destroy);
   symbols.find("cuStreamSynchronize", d.stream_synchronize);

@@ -18,6 +18,19 @@ using CUstream = struct CUstream_st*;
 using CUevent = struct CUevent_st*;
 using CUgraph = struct CUgraph_st*;
 using CUgraphExec = struct CUgraphExec_st*;
+struct alignas(64) CUtensorMap {
+  std::uint64_t opaque[16];
+};
+struct CUlaunchAttribute {
+  int id;
+  alignas(8) int value[16];
+};
+struct CUlaunchConfig {
+  unsigned grid_x, grid_y, grid_z, block_x, block_y, block_z, shared_bytes;
+  CUstream stream;
+  CUlaunchAttribute* attributes;
+  unsigned attribute_count;
+};
 
 enum : int {
   kErrorOutOfMemory = 2,
@@ -28,6 +41,7 @@ enum : int {
   kCaptureThreadLocal = 1,
   kJitErrorLog = 5,  // CUjit_option
   kJitErrorLogBytes = 6,
+  kProgrammaticStreamSerialization = 6,  // CUlaunchAttributeID
 };
 
 struct Driver {
@@ -56,8 +70,12 @@ struct Driver {
   CUresult (*module_unload)(CUmodule);
   CUresult (*module_function)(CUfunction*, CUmodule, const char* name);
   CUresult (*function_set_attribute)(CUfunction, int attribute, int value);
-  CUresult (*launch)(CUfunction, unsigned grid_x, unsigned grid_y, unsigned grid_z, unsigned block_x, unsigned block_y, unsigned block_z,
-                     unsigned shared_bytes, CUstream, void** parameters, void** extra);
+  CUresult (*launch)(const CUlaunchConfig*, CUfunction, void** parameters, void** extra);
+  CUresult (*encode_tiled)(CUtensorMap*, int dtype, std::uint32_t rank, CUdeviceptr, const std::uint64_t* extents, const std::uint64_t* strides,
+                           const std::uint32_t* box, const std::uint32_t* steps, int interleave, int swizzle, int l2_promotion, int fill);
+  CUresult (*encode_im2col)(CUtensorMap*, int dtype, std::uint32_t rank, CUdeviceptr, const std::uint64_t* extents, const std::uint64_t* strides,
+                            const int* lower, const int* upper, std::uint32_t channels, std::uint32_t pixels, const std::uint32_t* steps,
+                            int interleave, int swizzle, int l2_promotion, int fill);
   CUresult (*stream_create)(CUstream*, unsigned flags);
   CUresult (*stream_destroy)(CUstream);
   CUresult (*stream_synchronize)(CUstream);

@@ -6,6 +6,7 @@
 #include <limits>
 
 #include "intaglio/artifact.h"
+#include "runtime/cuda/tensor_map.h"
 #include "runtime/tensor_copy.h"
 
 namespace intaglio::runtime::cuda {
@@ -127,9 +128,11 @@ void CudaExecutor::prepare_steps() {
           Diagnostic{binding_.model().step_name(i), "the shapes of the inputs need more blocks than a GPU can start",
                      std::to_string(std::numeric_limits<std::int32_t>::max()), std::to_string(step.tasks), "run smaller batches"});
     }
+    if (from.kind() == plan::StepKind::kernel && step.tasks > 0) step.maps = encode_maps(from, step.pointers, binding_, i);
     for (CUdeviceptr& pointer : step.pointers) step.parameters.push_back(&pointer);
     for (std::int64_t& symbol : step.symbols) step.parameters.push_back(&symbol);
     step.parameters.push_back(&step.status);
+    for (CUtensorMap& map : step.maps) step.parameters.push_back(&map);
   }
 }
 
@@ -155,8 +158,10 @@ void CudaExecutor::launch_step(std::uint32_t i) {
   }
   if (step.tasks <= 0) return;
   const LoadedKernel& kernel = model_.kernel(from.kernel());
-  const CUresult result = driver().launch(kernel.function, static_cast<unsigned>(step.tasks), 1, 1, kernel.block_threads, 1, 1,
-                                          kernel.shared_bytes, stream_, step.parameters.data(), nullptr);
+  CUlaunchAttribute early{kProgrammaticStreamSerialization, {1}};
+  const CUlaunchConfig config{static_cast<unsigned>(step.tasks), 1,       1,      kernel.block_threads, 1, 1, kernel.shared_bytes, stream_, &early,
+                              kernel.overlaps ? 1u : 0u};
+  const CUresult result = driver().launch(&config, kernel.function, step.parameters.data(), nullptr);
   if (result != 0) check(result, fmt::format("{} cannot be started", binding_.model().step_name(i)));
 }
 

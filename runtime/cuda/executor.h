@@ -28,6 +28,7 @@ class CudaExecutor : public Executor {
     std::vector<CUdeviceptr> pointers;
     std::vector<std::int64_t> symbols;
     CUdeviceptr status = 0;
+    std::vector<CUtensorMap> maps;
     std::vector<void*> parameters;
     std::int64_t tasks = 0;
   };
