@@ -17,6 +17,9 @@ using kernel::StmtRef;
 
 constexpr int kWarp = 32;
 constexpr int kMostThreads = 256;
+/// What one access to memory moves at most, in bytes, and how many elements that can be.
+constexpr std::int64_t kWidestAccess = 16;
+constexpr int kMostLanes = 16;
 /// A fold at block level that is shorter than this is computed by every thread for itself.
 constexpr std::int64_t kShortFold = 16;
 
@@ -142,29 +145,75 @@ class LoopEmitter {
     source_.close();
   }
 
+  /// How many iterations of the innermost loop a thread takes at once: as many as fill its accesses to memory.
+  Lanes choose_lanes(const SharedNest& nest) {
+    const Stmt& innermost = *nest.loops.back();
+    Lanes lanes{innermost.var, 1, {}};
+    for (int count = kMostLanes; count > 1; count /= 2) {
+      if (known_divisor(innermost.extent, source_.multiples()) % count != 0) continue;
+      lanes.count = count;
+      source_.set_multiple(lanes.var, count);
+      if (suits_lanes(nest, lanes)) return lanes;
+    }
+    source_.set_multiple(lanes.var, 1);
+    lanes.count = 1;
+    return lanes;
+  }
+
+  bool suits_lanes(const SharedNest& nest, Lanes lanes) const {
+    LaneStrides strides(lanes, source_.multiples());
+    std::int64_t narrowest = kWidestAccess, widest = 1;
+    const auto note_access = [&](int buffer) {
+      const std::int64_t bytes = dtype_bits(kernel_.buffers[static_cast<std::size_t>(buffer)].dtype) / 8;
+      narrowest = std::min(narrowest, bytes), widest = std::max(widest, bytes);
+    };
+    for (const StmtRef& stmt : nest.body) {
+      const bool is_fold = stmt->kind == Stmt::Kind::reduce;
+      if (is_fold && (stmt->buffer >= 0 || !strides.is_uniform(stmt->extent))) return false;
+      if (!is_fold && stmt->kind != Stmt::Kind::assign && stmt->kind != Stmt::Kind::store) return false;
+      if (stmt->kind == Stmt::Kind::store) {
+        if (source_.access_bytes(stmt->buffer, stmt->offset, lanes) == 0) return false;
+        note_access(stmt->buffer);
+      } else if (is_fold || !strides.is_uniform(stmt->value)) {
+        lanes.locals[stmt->var];
+      }
+      kernel::visit(stmt->value, [&](const kernel::ExprNode& node) {
+        if (node.kind == kernel::ExprKind::load && source_.access_bytes(node.buffer, node.args[0], lanes) > 0) note_access(node.buffer);
+      });
+    }
+    return lanes.count * narrowest <= kWidestAccess && lanes.count * widest <= 2 * kWidestAccess;
+  }
+
   void share_among_threads(const SharedNest& nest) {
+    Lanes lanes = choose_lanes(nest);
     std::vector<std::string> extents;
     Expr total = kernel::index_constant(1);
     for (const Stmt* loop : nest.loops) {
-      extents.push_back(source_.index(loop->extent));
-      total = kernel::binary(kernel::Op::mul, total, loop->extent);
+      const Expr steps = loop == nest.loops.back() ? kernel::binary(kernel::Op::index_div, loop->extent, kernel::index_constant(lanes.count)) : loop->extent;
+      extents.push_back(source_.index(steps));
+      total = kernel::binary(kernel::Op::mul, total, steps);
     }
     want_threads(total);
     const std::string type = source_.index_type();
-    if (nest.loops.size() == 1) {
+    if (nest.loops.size() == 1 && lanes.count == 1) {
       source_.open(fmt::format("for ({0} {1} = threadIdx.x; {1} < {2}; {1} += blockDim.x) {{", type, Source::var_name(nest.loops[0]->var), extents[0]));
     } else {
       source_.open(fmt::format("for ({0} i = threadIdx.x; i < {1}; i += blockDim.x) {{", type, source_.index(total)));
       std::string rest = "i";
       for (std::size_t l = nest.loops.size(); l-- > 0;) {
-        const std::string var = Source::var_name(nest.loops[l]->var);
-        source_.line(fmt::format("const {} {} = {};", type, var, l == 0 ? rest : fmt::format("{} % {}", rest, extents[l])));
+        const std::string number = l == 0 ? rest : fmt::format("{} % {}", rest, extents[l]);
+        const std::string times = l + 1 == nest.loops.size() && lanes.count > 1 ? fmt::format(" * {}", lanes.count) : "";
+        source_.line(fmt::format("const {} {} = {}{};", type, Source::var_name(nest.loops[l]->var), number, times));
         if (l == 0) break;
         source_.line(fmt::format("const {} i{} = {} / {};", type, l, rest, extents[l]));
         rest = fmt::format("i{}", l);
       }
     }
-    for (const StmtRef& part : nest.body) for_thread(part);
+    if (lanes.count > 1) {
+      for (const StmtRef& part : nest.body) for_lanes(*part, lanes);
+    } else {
+      for (const StmtRef& part : nest.body) for_thread(part);
+    }
     source_.close();
     publish();
   }
@@ -186,7 +235,31 @@ class LoopEmitter {
     }
   }
 
-  void assign(const Stmt& stmt) { source_.line(fmt::format("const auto t{} = {};", stmt.var, source_.value(stmt.value))); }
+  void assign(const Stmt& stmt) {
+    source_.line(fmt::format("const auto t{} = {};", stmt.var, source_.value(stmt.value)));
+    if (stmt.value->dtype == DType::i64) source_.set_multiple(stmt.var, known_divisor(stmt.value, source_.multiples()));
+  }
+
+  /// A statement of one thread for several iterations of the innermost loop. Locals that differ between them become arrays.
+  void for_lanes(const Stmt& stmt, Lanes& lanes) {
+    if (stmt.kind == Stmt::Kind::store) {
+      const std::string stored = source_.values(stmt.value, lanes);
+      return source_.store_values(stmt.buffer, stmt.offset, stored, lanes);
+    }
+    if (stmt.kind == Stmt::Kind::assign) {
+      if (LaneStrides(lanes, source_.multiples()).is_uniform(stmt.value)) return assign(stmt);
+      lanes.locals[stmt.var] = source_.values(stmt.value, lanes);
+      return;
+    }
+    const std::string total = fmt::format("t{}", stmt.var), i = Source::var_name(stmt.fold_var), extent = source_.index(stmt.extent);
+    source_.line(fmt::format("{} {}[{}];", type_name(stmt.value->dtype), total, lanes.count));
+    source_.line("#pragma unroll");
+    source_.line(fmt::format("for (int l = 0; l < {}; ++l) {}[l] = {};", lanes.count, total, fold_identity(stmt.op, stmt.value->dtype)));
+    source_.open(fmt::format("for ({0} {1} = 0; {1} < {2}; ++{1}) {{", source_.index_type(), i, extent));
+    source_.fold_values(total, stmt.op, stmt.value, lanes);
+    source_.close();
+    lanes.locals[stmt.var] = total;
+  }
 
   /// One step of a fold: total = op(total, value), and the value kept where the fold keeps its values.
   void fold_element(const Stmt& stmt, const std::string& total) {

@@ -95,6 +95,53 @@ __device__ __forceinline__ To bits_as(From from) {
   return both.to;
 }
 
+// `count` consecutive elements in accesses of `bytes` bytes each; the address is a multiple of `bytes`.
+template <int bytes>
+struct Word;
+template <>
+struct Word<16> {
+  using Type = uint4;
+};
+template <>
+struct Word<8> {
+  using Type = uint2;
+};
+template <>
+struct Word<4> {
+  using Type = uint32;
+};
+template <>
+struct Word<2> {
+  using Type = uint16;
+};
+template <int bytes, typename T>
+union Packed {
+  typename Word<bytes>::Type word;
+  T lane[bytes / sizeof(T)];
+};
+template <int bytes, typename T, int count>
+__device__ __forceinline__ void load_lanes(T (&to)[count], const T* from) {
+  constexpr int lanes = bytes / sizeof(T);
+#pragma unroll
+  for (int first = 0; first < count; first += lanes) {
+    Packed<bytes, T> packed;
+    packed.word = *reinterpret_cast<const typename Word<bytes>::Type*>(from + first);
+#pragma unroll
+    for (int i = 0; i < lanes; ++i) to[first + i] = packed.lane[i];
+  }
+}
+template <int bytes, typename T, int count>
+__device__ __forceinline__ void store_lanes(T* to, const T (&from)[count]) {
+  constexpr int lanes = bytes / sizeof(T);
+#pragma unroll
+  for (int first = 0; first < count; first += lanes) {
+    Packed<bytes, T> packed;
+#pragma unroll
+    for (int i = 0; i < lanes; ++i) packed.lane[i] = from[first + i];
+    *reinterpret_cast<typename Word<bytes>::Type*>(to + first) = packed.word;
+  }
+}
+
 // How values fold.
 struct Add {
   template <typename T>

@@ -119,9 +119,6 @@ std::string cast_text(DType from, DType to, const std::string& a) {
   return fmt::format("{}({})", type_name(to), a);
 }
 
-/// Too small to be named.
-bool is_atom(const Expr& e) { return e->kind == ExprKind::constant || e->kind == ExprKind::var || e->kind == ExprKind::symbol || e->kind == ExprKind::local; }
-
 }  // namespace
 
 std::string type_name(DType dtype) {
@@ -175,6 +172,10 @@ std::string fold_functor(Op op) {
   return {};
 }
 
+bool Source::is_atom(const Expr& e) {
+  return e->kind == ExprKind::constant || e->kind == ExprKind::var || e->kind == ExprKind::symbol || e->kind == ExprKind::local;
+}
+
 void Source::line(const std::string& text) { text_ += std::string(static_cast<std::size_t>(depth_) * 2, ' ') + text + "\n"; }
 
 void Source::open(const std::string& text) {
@@ -215,15 +216,20 @@ std::string Source::index(const Expr& e) {
   return emit(e, true);
 }
 
-std::string Source::emit(const Expr& e, bool as_index) {
+/// With `named` the value gets a name however few users it has.
+std::string Source::emit(const Expr& e, bool as_index, bool named) {
   if (is_atom(e)) return compute(e, as_index);
-  for (auto scope = scopes_.rbegin(); scope != scopes_.rend(); ++scope) {
-    const auto& known = as_index ? scope->indices : scope->values;
+  const bool differs = lane_loop_ && !lane_loop_->strides.is_uniform(e);
+  if (const std::string* array = differs ? array_of(e.get()) : nullptr) return as_index && narrow_ ? fmt::format("int({}[l])", *array) : *array + "[l]";
+  // What was named outside of a loop over lanes is the first lane's.
+  const std::size_t outermost = differs ? lane_loop_->scope : 0;
+  for (std::size_t s = scopes_.size(); s-- > outermost;) {
+    const auto& known = as_index ? scopes_[s].indices : scopes_[s].values;
     if (const auto found = known.find(e.get()); found != known.end()) return found->second;
   }
   std::string text = compute(e, as_index);
   const bool is_name = e->kind == ExprKind::reduce || e->kind == ExprKind::checked;  // computed by lines of their own
-  if (!is_name && uses_[e.get()] < 2) return text;
+  if (!is_name && !named && uses_[e.get()] < 2) return text;
   if (!is_name) {
     const std::string name = fmt::format("x{}", names_++);
     line(fmt::format("const auto {} = {};", name, text));
@@ -241,9 +247,16 @@ std::string Source::compute(const Expr& e, bool as_index) {
       if (is_float(e->dtype)) return real_text(e->dtype, e->real);
       if (as_index && narrow_ && e->dtype == DType::i64) return fmt::format("{}", e->integer);
       return integer_text(e->dtype, e->integer);
-    case ExprKind::var: return as_index || !narrow_ ? var_name(e->var) : fmt::format("int64({})", var_name(e->var));
+    case ExprKind::var: {
+      const std::string name = lane_loop_ && lane_loop_->lanes.var == e->var ? fmt::format("({} + l)", var_name(e->var)) : var_name(e->var);
+      return as_index || !narrow_ ? name : fmt::format("int64({})", name);
+    }
     case ExprKind::symbol: return fmt::format("s{}", std::ranges::find(symbols_, e->name) - symbols_.begin());
-    case ExprKind::local: return as_index && narrow_ ? fmt::format("int(t{})", e->var) : fmt::format("t{}", e->var);
+    case ExprKind::local: {
+      std::string name = fmt::format("t{}", e->var);
+      if (lane_loop_ && lane_loop_->lanes.locals.contains(e->var)) name = lane_loop_->lanes.locals.at(e->var) + "[l]";
+      return as_index && narrow_ ? fmt::format("int({})", name) : name;
+    }
     case ExprKind::load: return as_index && narrow_ ? fmt::format("int({})", load(e)) : load(e);
     case ExprKind::unary: return unary_text(e->op, e->args[0]->dtype, arg(0));
     case ExprKind::binary: {
@@ -277,6 +290,7 @@ std::string Source::compute(const Expr& e, bool as_index) {
 std::string Source::load(const Expr& e) {
   const std::string offset = emit(e->args[0], true);
   check(e->buffer, offset);
+  loaded_buffers_.insert(e->buffer);
   return fmt::format("b{}[{}]", e->buffer, offset);
 }
 
@@ -300,8 +314,16 @@ void Source::store(int buffer, const Expr& offset, const std::string& stored) {
   const std::string at = index(offset);
   check(buffer, at);
   line(fmt::format("b{}[{}] = {};", buffer, at, stored));
-  // A load may see what was stored.
-  for (Scope& scope : scopes_) scope.values.clear();
+  forget_loads(buffer);
+}
+
+/// A load may see what was stored.
+void Source::forget_loads(int stored_buffer) {
+  if (!loaded_buffers_.contains(stored_buffer)) return;
+  for (Scope& scope : scopes_) {
+    scope.values.clear();
+    scope.arrays.clear();
+  }
 }
 
 }  // namespace intaglio::cuda

@@ -1,11 +1,13 @@
 // Writes expressions of kernel IR as CUDA C++: readable, one named value for each shared subexpression.
 #pragma once
 
+#include <functional>
 #include <set>
 #include <string>
 #include <unordered_map>
 #include <vector>
 
+#include "codegen/schedule/lanes.h"
 #include "ir/kernel/kernel.h"
 
 namespace intaglio::cuda {
@@ -18,6 +20,8 @@ std::string fold_identity(kernel::Op op, DType dtype);
 std::string fold_functor(kernel::Op op);
 
 /// The text of one function, grown line by line. Loop variables are called v3, locals t3, buffers b3, symbols s3, each by its number.
+/// A thread that computes several consecutive elements does so in `Lanes`: loads and stores that lie side by side are one access of up to 16 bytes, what is
+/// the same for all lanes is computed once, and the rest stands in an unrolled loop over an array.
 class Source {
  public:
   /// `narrow`: every offset fits 32 bits, so that index arithmetic is done in int. `checked`: every load and store verifies its offset.
@@ -39,18 +43,48 @@ class Source {
   std::string index(const kernel::Expr& e);
   /// b[offset] = value.
   void store(int buffer, const kernel::Expr& offset, const std::string& value);
+
+  /// From now on the variable or local is known to be a multiple of `multiple`. What is aligned follows from it.
+  void set_multiple(int id, std::int64_t multiple) { multiples_[id] = multiple; }
+  const Multiples& multiples() const { return multiples_; }
+  /// The name of an array with the value of `e` in each lane; var_name(lanes.var) is the first lane's.
+  std::string values(const kernel::Expr& e, const Lanes& lanes);
+  /// b[offset] = array[lane] for each lane.
+  void store_values(int buffer, const kernel::Expr& offset, const std::string& array, const Lanes& lanes);
+  /// total[lane] = op(total[lane], value of `e`) for each lane of the array `total`.
+  void fold_values(const std::string& total, kernel::Op op, const kernel::Expr& e, const Lanes& lanes);
+
+  /// How wide the accesses to `lanes` elements from `offset` on are, in bytes; 0 if each lane's is one of its own.
+  int access_bytes(int buffer, const kernel::Expr& offset, const Lanes& lanes) const;
+
   /// In checked mode, lines that say how long each buffer is, for the head of the function.
   std::string elements();
 
  private:
   struct Scope {
     std::unordered_map<const kernel::ExprNode*, std::string> values, indices;
+    /// Arrays with a value for each lane.
+    std::unordered_map<const kernel::ExprNode*, std::string> arrays;
   };
-  std::string emit(const kernel::Expr& e, bool as_index);
+  /// True if `e` is too small to be named.
+  static bool is_atom(const kernel::Expr& e);
+  /// A loop over lanes that is being written.
+  struct LaneLoop {
+    const Lanes& lanes;
+    LaneStrides& strides;
+    std::size_t scope;  ///< the number of the scope inside of it
+  };
+  std::string emit(const kernel::Expr& e, bool as_index, bool named = false);
   std::string compute(const kernel::Expr& e, bool as_index);
   std::string load(const kernel::Expr& e);
   std::string reduce(const kernel::Expr& e);
   void check(int buffer, const std::string& offset);
+  void forget_loads(int stored_buffer);
+  const std::string* array_of(const kernel::ExprNode* e) const;
+  void prepare_lanes(const kernel::Expr& e, const Lanes& lanes, LaneStrides& strides, std::set<const kernel::ExprNode*>& done);
+  void load_lanes(const kernel::Expr& e, const Lanes& lanes);
+  void reduce_lanes(const kernel::Expr& e, const Lanes& lanes);
+  void for_lanes(const std::vector<kernel::Expr>& read, const Lanes& lanes, const std::function<void()>& body);
   void note_uses(const kernel::Expr& e);
 
   const std::vector<kernel::Buffer>& buffers_;
@@ -63,6 +97,9 @@ class Source {
   /// Nodes with several users among the expressions seen so far, and the expressions themselves, which keep them alive.
   std::unordered_map<const kernel::ExprNode*, int> uses_;
   std::set<kernel::Expr> seen_;
+  std::set<int> loaded_buffers_;
+  Multiples multiples_;
+  const LaneLoop* lane_loop_ = nullptr;
 };
 
 }  // namespace intaglio::cuda

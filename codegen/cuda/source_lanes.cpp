@@ -1,0 +1,127 @@
+// Expressions for several consecutive values of a variable at once: see the comment of Source.
+#include <numeric>
+
+#include "codegen/cuda/source.h"
+#include "codegen/schedule/vector_math.h"
+#include "support/diagnostics.h"
+
+namespace intaglio::cuda {
+
+using kernel::Expr;
+using kernel::ExprKind;
+
+namespace {
+
+constexpr std::int64_t kWidestAccess = 16;
+
+}  // namespace
+
+/// The array that holds `e` for each lane, or null.
+const std::string* Source::array_of(const kernel::ExprNode* e) const {
+  for (auto scope = scopes_.rbegin(); scope != scopes_.rend(); ++scope) {
+    if (const auto found = scope->arrays.find(e); found != scope->arrays.end()) return &found->second;
+  }
+  return nullptr;
+}
+
+int Source::access_bytes(int buffer, const Expr& offset, const Lanes& lanes) const {
+  if (LaneStrides(lanes, multiples_).of(offset) != 1) return 0;
+  const std::int64_t element = dtype_bits(buffers_[static_cast<std::size_t>(buffer)].dtype) / 8;
+  // Buffers begin at multiples of more than the widest access.
+  const std::int64_t aligned = std::gcd(known_divisor(offset, multiples_) * element, kWidestAccess);
+  const std::int64_t bytes = std::gcd(aligned, lanes.count * element);
+  return bytes > element ? static_cast<int>(bytes) : 0;
+}
+
+/// Loads the lanes of a load into an array, if they lie side by side.
+void Source::load_lanes(const Expr& e, const Lanes& lanes) {
+  const int bytes = access_bytes(e->buffer, e->args[0], lanes);
+  if (bytes == 0) return;
+  const std::string offset = emit(e->args[0], true), array = fmt::format("x{}", names_++);
+  check(e->buffer, offset);
+  check(e->buffer, fmt::format("{} + {}", offset, lanes.count - 1));
+  loaded_buffers_.insert(e->buffer);
+  line(fmt::format("{} {}[{}];", type_name(e->dtype), array, lanes.count));
+  line(fmt::format("op::load_lanes<{}>({}, b{} + {});", bytes, array, e->buffer, offset));
+  scopes_.back().arrays[e.get()] = array;
+}
+
+/// A fold with a total for each lane.
+void Source::reduce_lanes(const Expr& e, const Lanes& lanes) {
+  const std::string total = fmt::format("x{}", names_++), extent = emit(e->args[1], true), i = var_name(e->var);
+  line(fmt::format("{} {}[{}];", type_name(e->dtype), total, lanes.count));
+  line("#pragma unroll");
+  line(fmt::format("for (int l = 0; l < {}; ++l) {}[l] = {};", lanes.count, total, fold_identity(e->op, e->dtype)));
+  open(fmt::format("for ({0} {1} = 0; {1} < {2}; ++{1}) {{", index_type(), i, extent));
+  fold_values(total, e->op, e->args[0], lanes);
+  close();
+  scopes_.back().arrays[e.get()] = total;
+}
+
+/// Writes what must stand before a loop over lanes that reads `e`: what all lanes share, wide loads, and folds.
+void Source::prepare_lanes(const Expr& e, const Lanes& lanes, LaneStrides& strides, std::set<const kernel::ExprNode*>& done) {
+  if (is_atom(e) || !done.insert(e.get()).second || array_of(e.get())) return;
+  if (strides.is_uniform(e)) {
+    emit(e, false, true);
+    return;
+  }
+  // What is left of an offset is for the compiler to simplify.
+  if (e->kind == ExprKind::load) return load_lanes(e, lanes);
+  if (e->kind == ExprKind::reduce) {
+    // Folds of different lengths stay in the loop over the lanes.
+    if (strides.is_uniform(e->args[1])) reduce_lanes(e, lanes);
+    return;
+  }
+  for (const Expr& arg : e->args) prepare_lanes(arg, lanes, strides, done);
+}
+
+/// Opens the loop over lanes, in which the expressions `read` can be emitted, around `body`.
+void Source::for_lanes(const std::vector<Expr>& read, const Lanes& lanes, const std::function<void()>& body) {
+  LaneStrides strides(lanes, multiples_);
+  std::set<const kernel::ExprNode*> done;
+  for (const Expr& e : read) {
+    note_uses(e);
+    prepare_lanes(e, lanes, strides, done);
+  }
+  line("#pragma unroll");
+  open(fmt::format("for (int l = 0; l < {}; ++l) {{", lanes.count));
+  const LaneLoop loop{lanes, strides, scopes_.size() - 1};
+  lane_loop_ = &loop;
+  body();
+  lane_loop_ = nullptr;
+  close();
+}
+
+std::string Source::values(const Expr& e, const Lanes& lanes) {
+  if (const std::string* known = array_of(e.get())) return *known;
+  const Expr expanded = expand_math(e);
+  const std::string array = fmt::format("x{}", names_++);
+  line(fmt::format("{} {}[{}];", type_name(e->dtype), array, lanes.count));
+  for_lanes({expanded}, lanes, [&] { line(fmt::format("{}[l] = {};", array, emit(expanded, false))); });
+  scopes_.back().arrays[e.get()] = array;
+  return array;
+}
+
+void Source::fold_values(const std::string& total, kernel::Op op, const Expr& e, const Lanes& lanes) {
+  const Expr expanded = expand_math(e);
+  for_lanes({expanded}, lanes, [&] { line(fmt::format("{0}[l] = {1}()({0}[l], {2});", total, fold_functor(op), emit(expanded, false))); });
+}
+
+void Source::store_values(int buffer, const Expr& offset, const std::string& array, const Lanes& lanes) {
+  const int bytes = access_bytes(buffer, offset, lanes);
+  if (bytes > 0) {
+    const std::string at = index(offset);
+    check(buffer, at);
+    check(buffer, fmt::format("{} + {}", at, lanes.count - 1));
+    line(fmt::format("op::store_lanes<{}>(b{} + {}, {});", bytes, buffer, at, array));
+  } else {
+    for_lanes({}, lanes, [&] {
+      const std::string at = index(offset);
+      check(buffer, at);
+      line(fmt::format("b{}[{}] = {}[l];", buffer, at, array));
+    });
+  }
+  forget_loads(buffer);
+}
+
+}  // namespace intaglio::cuda
