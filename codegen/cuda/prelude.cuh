@@ -178,7 +178,7 @@ struct Or {
 template <typename Op, typename T>
 __device__ __forceinline__ T fold_block(T value) {
   __shared__ T of_warp[32];
-  for (int distance = 16; distance > 0; distance /= 2) value = Op()(value, __shfl_xor_sync(0xffffffff, value, distance));
+  for (int distance = 16; distance > 0; distance /= 2) value = Op()(value, T(__shfl_xor_sync(0xffffffff, value, distance)));
   const int warps = blockDim.x / 32;
   if (warps == 1) return value;
   if (threadIdx.x % 32 == 0) of_warp[threadIdx.x / 32] = value;
