@@ -121,6 +121,7 @@ std::string compile_cuda(const std::string& source, const std::string& name, con
     check(api.get_ptx_size(program.handle, &size), "size of PTX");
     code.resize(size);
     check(api.get_ptx(program.handle, code.data()), "PTX");
+    code.resize(code.find('\0'));  // the size counts the zero byte
   } else {
     check(api.get_cubin_size(program.handle, &size), "size of the cubin");
     code.resize(size);
