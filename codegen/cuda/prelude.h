@@ -1,4 +1,4 @@
-// The text of prelude_asm.cuh and prelude.cuh, which stands in front of every kernel.
+// The text of prelude_asm.cuh, prelude.cuh and prelude_tile.cuh, which stands in front of every kernel.
 #pragma once
 
 #include <string>

@@ -1,0 +1,40 @@
+// What tensor-core kernels share: how tiles lie in shared memory, and how sums in fragments become rows.
+// Operands are counted in bytes: mma takes 32 bytes of each line at a time, whatever the element (16 of 16 bits, 8 of tf32, 32 of 8 bits), and a line of shared
+// memory is cut into chunks of 16 bytes.
+
+namespace op {
+
+// Where chunk `chunk` of row `row` lies, in bytes from the tile's begin. Chunks trade places so that the same chunk of 8 consecutive rows lies in 8 different
+// groups of banks.
+template <int kRowBytes>
+__device__ __forceinline__ int swizzled(int row, int chunk) {
+  constexpr int kChunks = kRowBytes / 16, kMixed = kChunks < 8 ? kChunks : 8, kRowsAcrossBanks = 8 / kMixed;
+  return row * kRowBytes + (chunk ^ (row / kRowsAcrossBanks % kMixed)) * 16;
+}
+
+// Where column n of `b` stands in shared memory: in an order by which a lane gets sums of 8 neighbouring columns from four tiles, as gather_columns does.
+__device__ __forceinline__ int column_row(int n) { return n / 32 * 32 + n % 8 / 2 * 8 + n / 8 % 4 * 2 + n % 2; }
+
+// Sums of four neighbouring tiles of 16 x 8: lane t of a quad has columns 2t and 2t + 1 of each, and gets columns 8t..8t+7 of the 32, two in each tile.
+template <typename T>
+__device__ __forceinline__ void gather_columns(T (*tiles)[4]) {
+  const int t = threadIdx.x % 4;
+#pragma unroll
+  for (int distance = 1; distance < 4; distance *= 2) {
+    const bool upper = t & distance;
+#pragma unroll
+    for (int j = 0; j < 4; ++j) {
+      if (j & distance) continue;
+#pragma unroll
+      for (int i = 0; i < 4; ++i) {
+        T& low = tiles[j][i];
+        T& high = tiles[j + distance][i];
+        const T other = __shfl_xor_sync(0xffffffff, upper ? low : high, distance);
+        low = upper ? other : low;
+        high = upper ? high : other;
+      }
+    }
+  }
+}
+
+}  // namespace op
