@@ -10,12 +10,15 @@
 #include <memory>
 #include <nlohmann/json.hpp>
 #include <numeric>
+#include <thread>
 
 #include "support/diagnostics.h"
 #include "support/files.h"
 #include "support/json_text.h"
 #include "tools/commands.h"
 #include "tools/inputs.h"
+#include "tools/machine_peak.h"
+#include "tools/step_work.h"
 
 namespace intaglio {
 namespace {
@@ -64,7 +67,9 @@ struct Report {
   std::vector<intaglio_run_times> parts;  ///< of each query
   double load_ms = 0, first_run_ms = 0, total_s = 0;
   std::int64_t peak_bytes = 0, samples = 1;
+  int threads = 0;  ///< that ran
   bool on_gpu = false;
+  std::map<std::string, std::int64_t> symbols;  ///< of the shapes that ran
   std::vector<intaglio_step_time> steps;  ///< means over the profiled runs
 };
 
@@ -86,6 +91,8 @@ Report measure(const Flags& flags, Model& model, double load_ms) {
   report.on_gpu = model.device_name() != "cpu";
   const std::vector<Tensor> inputs = make_inputs(model, flags.inputs);
   if (!inputs.empty() && inputs[0].rank() > 0) report.samples = inputs[0].shape()[0];
+  report.threads = flags.threads > 0 ? flags.threads : static_cast<int>(std::max(1u, std::thread::hardware_concurrency()));
+  report.symbols = symbol_values(model, inputs);
   Context context(model, flags.threads);
   context.bind(runtime_tensors(inputs));
   const std::vector<Tensor> outputs = make_outputs(model, context);
@@ -141,15 +148,60 @@ std::string summary(const Report& report) {
   return text;
 }
 
-Json step_json(const intaglio_step_time& step, const Json& layers) {
+/// What all steps compute and move in a run.
+struct Work {
+  double flops = 0, bytes = 0;
+};
+
+Work work_of(const Json& layers, const std::map<std::string, std::int64_t>& symbols) {
+  Work work;
+  for (const Json& layer : layers) {
+    work.flops += evaluate_count(layer["flops"], symbols).value_or(0);
+    work.bytes += evaluate_count(layer["bytes"], symbols).value_or(0);
+  }
+  return work;
+}
+
+/// Rates reached at the median latency (on a GPU: of what it computed), on a CPU with their share of what the machine was measured to reach.
+struct Rates {
+  double gflops = 0, gbytes = 0;
+  double peak_gflops = 0, peak_gbytes = 0;  ///< 0: not known
+};
+
+/// A working set beyond the caches.
+constexpr long kBandwidthBytes = 64L << 20;
+
+Rates rates_of(const Report& report, const Work& work) {
+  const double ms = report.on_gpu ? statistics(report, &intaglio_run_times::compute_us).median : report.latency.median;
+  Rates rates{work.flops / ms / 1e6, work.bytes / ms / 1e6};
+  if (report.on_gpu) return rates;
+  rates.peak_gflops = peak_gflops(report.threads);
+  rates.peak_gbytes = read_bandwidth(report.threads, kBandwidthBytes);
+  return rates;
+}
+
+std::string to_text(const Rates& rates) {
+  const auto share = [](double reached, double peak) { return peak > 0 ? fmt::format(" ({:.0f} % of the measured peak)", 100 * reached / peak) : std::string(); };
+  return fmt::format("Achieved: {:.4g} GFLOP/s{} in convolutions and matrix products, {:.4g} GB/s{} between kernels\n", rates.gflops, share(rates.gflops, rates.peak_gflops),
+                     rates.gbytes, share(rates.gbytes, rates.peak_gbytes));
+}
+
+Json to_json(const Rates& rates) {
+  Json json = {{"gflops", rates.gflops}, {"gbytes_per_s", rates.gbytes}};
+  if (rates.peak_gflops > 0) json["peak_gflops"] = rates.peak_gflops;
+  if (rates.peak_gbytes > 0) json["peak_gbytes_per_s"] = rates.peak_gbytes;
+  return json;
+}
+
+Json step_json(const intaglio_step_time& step, const Json& layers, const std::map<std::string, std::int64_t>& symbols) {
   Json row = {{"kernel", step.kernel}, {"us", step.duration_us}, {"tasks", step.tasks}, {"threads", step.threads}};
   if (step.layer < layers.size()) {
     const Json& layer = layers[step.layer];
     row["kind"] = layer["kind"];
     row["nodes"] = layer["nodes"];
     row["shape"] = layer["shape"];
-    if (layer["flops"].is_number()) row["gflops"] = layer["flops"].get<double>() / step.duration_us / 1e3;
-    if (layer["bytes"].is_number()) row["gbytes_per_s"] = layer["bytes"].get<double>() / step.duration_us / 1e3;
+    if (const auto flops = evaluate_count(layer["flops"], symbols)) row["gflops"] = *flops / step.duration_us / 1e3;
+    if (const auto bytes = evaluate_count(layer["bytes"], symbols)) row["gbytes_per_s"] = *bytes / step.duration_us / 1e3;
   }
   return row;
 }
@@ -178,10 +230,11 @@ void bench(const Flags& flags) {
   const Report report = measure(flags, model, ms_since(began));
   Json steps = Json::array();
   const Json layers = Json::parse(model.layers());
-  for (const auto& step : report.steps) steps.push_back(step_json(step, layers));
+  for (const auto& step : report.steps) steps.push_back(step_json(step, layers, report.symbols));
+  const Rates rates = rates_of(report, work_of(layers, report.symbols));
 
   std::FILE* out = flags.json == "-" ? stderr : stdout;
-  std::fputs(summary(report).c_str(), out);
+  std::fputs((summary(report) + to_text(rates)).c_str(), out);
   if (flags.profile) std::fputs(profile_table(steps).c_str(), out);
   const double qps = static_cast<double>(report.times.size()) / report.total_s;
   Json json = {{"throughput_qps", qps},
@@ -190,9 +243,10 @@ void bench(const Flags& flags) {
                      {"load_ms", report.load_ms},
                      {"first_run_ms", report.first_run_ms},
                      {"peak_memory_bytes", report.peak_bytes},
-                     {"threads", flags.threads},
+                     {"threads", report.threads},
                      {"device", model.device_name()},
                      {"queries", report.times.size()}};
+  json.update(to_json(rates));
   if (report.on_gpu) {
     json["gpu_compute_ms"] = to_json(statistics(report, &intaglio_run_times::compute_us));
     json["enqueue_ms"] = to_json(statistics(report, &intaglio_run_times::enqueue_us));

@@ -24,7 +24,7 @@ ALLOWED = {
     "runtime": {"include/intaglio", "src/support"},
     "src/driver": {"include/intaglio", "src/support", "ir", "frontend", "passes", "codegen"},
     "tools": {"include/intaglio", "src/support", "src/driver", "ir", "frontend", "passes"},
-    "tools/microbench": {"include/intaglio", "src/support", "runtime"},
+    "tools/microbench": {"include/intaglio", "src/support", "runtime", "tools"},
 }
 
 

@@ -16,7 +16,7 @@
 #include "intaglio/tensor.h"
 #include "runtime/context.h"
 #include "runtime/cpu/thread_pool.h"
-#include "tools/microbench/machine_peak.h"
+#include "tools/machine_peak.h"
 
 namespace intaglio {
 namespace {

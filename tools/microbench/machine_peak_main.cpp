@@ -3,7 +3,7 @@
 #include <cstdio>
 #include <thread>
 
-#include "tools/microbench/machine_peak.h"
+#include "tools/machine_peak.h"
 
 int main() {
   const int all = static_cast<int>(std::thread::hardware_concurrency());

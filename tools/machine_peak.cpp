@@ -1,6 +1,6 @@
 // Measures the peaks with intrinsics: what the compiler makes of plain loops is not the machine's limit.
 
-#include "tools/microbench/machine_peak.h"
+#include "tools/machine_peak.h"
 
 #include <immintrin.h>
 
@@ -76,6 +76,9 @@ __attribute__((target("avx2"))) double bandwidth_of_one_thread(long bytes) {
   return rate;
 }
 
+/// The rulers are written for the vectors of nearly every machine since 2015.
+bool is_measured() { return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma"); }
+
 /// The sum over threads that measure at the same time.
 double measure(int threads, const std::function<double()>& one) {
   std::vector<double> rates(static_cast<std::size_t>(threads));
@@ -91,9 +94,10 @@ double measure(int threads, const std::function<double()>& one) {
 
 }  // namespace
 
-double peak_gflops(int threads) { return measure(threads, gflops_of_one_thread); }
+double peak_gflops(int threads) { return is_measured() ? measure(threads, gflops_of_one_thread) : 0; }
 
 double read_bandwidth(int threads, long bytes) {
+  if (!is_measured()) return 0;
   return measure(threads, [bytes] { return bandwidth_of_one_thread(bytes); });
 }
 

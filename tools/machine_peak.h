@@ -3,6 +3,8 @@
 
 namespace intaglio {
 
+// Both are 0 on a machine without AVX2, for which there is no ruler.
+
 /// Billions of fp32 operations a second that `threads` threads reach together with independent fused multiply-adds in registers.
 double peak_gflops(int threads);
 
