@@ -12,6 +12,8 @@
 #include "codegen/cpu/backend.h"
 #include "codegen/cuda/compile_cache.h"
 #include "codegen/cuda/loops.h"
+#include "codegen/cuda/mma.h"
+#include "codegen/cuda/pack_along_sum.h"
 #include "codegen/cuda/prelude.h"
 #include "codegen/cuda/simt.h"
 #include "codegen/schedule/loops.h"
@@ -57,21 +59,55 @@ KernelPlan plan_simt(Contraction spec, std::string kind, bool checked) {
   return plan;
 }
 
+KernelPlan plan_mma(Contraction spec, MmaType type, std::string kind, const MmaOptions& options) {
+  KernelPlan plan;
+  plan.kind = std::move(kind);
+  const MmaTile tile = choose_mma_tile(spec, type, options);
+  plan.text = fmt::format("mma {}x{}x{}/{} {} {}", tile.rows, tile.columns, tile.step_bytes, tile.parts, options.hopper, to_text(spec));
+  plan.name = spec.name = function_name(fmt::format("{}_mma_{}x{}", spec.name, tile.rows, tile.columns), plan.text);
+  plan.symbols = spec.symbols;
+  plan.packed_operand = spec.constant_b;
+  MmaKernel mma = emit_mma(spec, type, tile, options);
+  plan.tasks = mma.blocks;
+  plan.shared_bytes = mma.shared_bytes;
+  plan.overlaps = options.hopper;
+  take(plan, std::move(mma.kernel));
+  return plan;
+}
+
+/// How a contraction is computed.
+struct Tactic {
+  std::optional<Contraction> spec;  ///< nothing: as loops
+  std::optional<MmaType> mma;       ///< nothing: on the plain arithmetic units
+};
+
+Tactic choose_tactic(const Node& kernel_node, const CodegenOptions& options, const MmaOptions& mma_options) {
+  Tactic tactic;
+  if (options.optimization_level == 0 || options.disabled_tactics.contains("tiled")) return tactic;
+  tactic.spec = describe_contraction(kernel_node);
+  if (tactic.spec && tactic.spec->kind != Contraction::Kind::dense) tactic.spec.reset();
+  if (tactic.spec && !options.disabled_tactics.contains("mma")) tactic.mma = mma_type(*tactic.spec, mma_options);
+  return tactic;
+}
+
 }  // namespace
 
 KernelPlan CudaBackend::plan_kernel(const Node& kernel_node) const {
   const Node* root = region_root(*kernel_node.region());
   const std::string kind = root ? std::string(root->op_name()) : "elementwise";
   if (!root || root->op().op_class != OpClass::contraction) return plan_loops(lower_to_loops(kernel_node, kLoopTraits), kind, options_.checked);
-  std::optional<Contraction> spec;
-  if (options_.optimization_level > 0 && !options_.disabled_tactics.contains("tiled")) spec = describe_contraction(kernel_node);
-  const bool tiled = spec && spec->kind == Contraction::Kind::dense;
-  KernelPlan plan = tiled ? plan_simt(std::move(*spec), kind, options_.checked) : plan_loops(lower_naive_contraction(kernel_node), kind, options_.checked);
+  const MmaOptions mma_options{options_.tf32, false, options_.checked};
+  Tactic tactic = choose_tactic(kernel_node, options_, mma_options);
+  KernelPlan plan = tactic.mma    ? plan_mma(std::move(*tactic.spec), *tactic.mma, kind, mma_options)
+                    : tactic.spec ? plan_simt(std::move(*tactic.spec), kind, options_.checked)
+                                  : plan_loops(lower_naive_contraction(kernel_node), kind, options_.checked);
   plan.flops = contraction_flops(*root);
   return plan;
 }
 
-Tensor CudaBackend::pack_weights(const Node& kernel_node) const { return cpu::pack_panels(kernel_node); }
+Tensor CudaBackend::pack_weights(const Node& kernel_node) const {
+  return choose_tactic(kernel_node, options_, {options_.tf32}).mma ? pack_along_sum(kernel_node) : cpu::pack_panels(kernel_node);
+}
 
 nlohmann::ordered_json CudaBackend::requirements() const { return {{"target", "cuda"}, {"arch", target_.arch}, {"nvrtc", nvrtc_version()}}; }
 

@@ -306,8 +306,10 @@ bool fits_narrow_index(const std::vector<kernel::Buffer>& buffers, const std::ve
          });
 }
 
-std::string signature(const std::string& name, const std::vector<kernel::Buffer>& buffers, const std::vector<std::string>& symbols, int block_threads) {
-  std::string text = fmt::format("extern \"C\" __global__ void __launch_bounds__({}) {}(", block_threads, name);
+std::string signature(const std::string& name, const std::vector<kernel::Buffer>& buffers, const std::vector<std::string>& symbols, int block_threads,
+                      int cluster) {
+  const std::string together = cluster > 1 ? fmt::format("__cluster_dims__({}) ", cluster) : "";
+  std::string text = fmt::format("extern \"C\" __global__ void {}__launch_bounds__({}) {}(", together, block_threads, name);
   for (std::size_t i = 0; i < buffers.size(); ++i) {
     const std::string type = type_name(buffers[i].dtype);
     text += buffers[i].written ? fmt::format("{}* __restrict__ b{}, ", type, i) : fmt::format("const {}* __restrict__ b{}, ", type, i);

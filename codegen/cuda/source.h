@@ -57,6 +57,8 @@ class Source {
   /// How wide the accesses to `lanes` elements from `offset` on are, in bytes; 0 if each lane's is one of its own.
   int access_bytes(int buffer, const kernel::Expr& offset, const Lanes& lanes) const;
 
+  /// In checked mode, a line that verifies an offset before it is used.
+  void check(int buffer, const std::string& offset);
   /// In checked mode, lines that say how long each buffer is, for the head of the function.
   std::string elements();
 
@@ -78,7 +80,6 @@ class Source {
   std::string compute(const kernel::Expr& e, bool as_index);
   std::string load(const kernel::Expr& e);
   std::string reduce(const kernel::Expr& e);
-  void check(int buffer, const std::string& offset);
   void forget_loads(int stored_buffer);
   const std::string* array_of(const kernel::ExprNode* e) const;
   void prepare_lanes(const kernel::Expr& e, const Lanes& lanes, LaneStrides& strides, std::set<const kernel::ExprNode*>& done);

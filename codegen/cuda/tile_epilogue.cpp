@@ -6,25 +6,29 @@
 
 namespace intaglio::cuda {
 
+void for_lane_sums(Source& source, DType dtype, const WarpTile& tile, const std::string& row, const std::string& column, const std::function<void()>& body) {
+  source.line("#pragma unroll");
+  source.open(fmt::format("for (int j = 0; j < {}; j += 4) {{", tile.column_tiles));
+  source.line(fmt::format("const int n = {} + j * 8 + threadIdx.x % 4 * {};", column, kLaneColumns));
+  source.line("#pragma unroll");
+  source.open(fmt::format("for (int i = 0; i < {}; ++i) {{", tile.row_tiles));
+  if (tile.gather) source.line(fmt::format("op::gather_columns(&{}[i][j]);", tile.sums));
+  source.line("#pragma unroll");
+  source.open("for (int half = 0; half < 2; ++half) {");
+  source.line(fmt::format("const int m = {} + i * 16 + half * 8 + threadIdx.x % 32 / 4;", row));
+  source.line(fmt::format("{} lane_sums[{}];", type_name(dtype), kLaneColumns));
+  source.line("#pragma unroll");
+  source.line(fmt::format("for (int l = 0; l < {}; ++l) lane_sums[l] = {}[i][j + l / 2][half * 2 + l % 2];", kLaneColumns, tile.sums));
+  body();
+  for (int loop = 0; loop < 3; ++loop) source.close();
+}
+
 TileEpilogue::TileEpilogue(const Contraction& spec, const TileRows& rows, Source& source) : spec_(spec), rows_(rows), source_(source) {
   source_.set_multiple(spec_.n.var, kLaneColumns);
 }
 
-void TileEpilogue::store_warp_tile(const std::string& sums, int row_tiles, int column_tiles, const std::string& row, const std::string& column, bool gather) {
-  source_.line("#pragma unroll");
-  source_.open(fmt::format("for (int j = 0; j < {}; j += 4) {{", column_tiles));
-  source_.line(fmt::format("const int n = {} + j * 8 + threadIdx.x % 4 * {};", column, kLaneColumns));
-  source_.line("#pragma unroll");
-  source_.open(fmt::format("for (int i = 0; i < {}; ++i) {{", row_tiles));
-  if (gather) source_.line(fmt::format("op::gather_columns(&{}[i][j]);", sums));
-  source_.line("#pragma unroll");
-  source_.open("for (int half = 0; half < 2; ++half) {");
-  source_.line(fmt::format("const int m = {} + i * 16 + half * 8 + threadIdx.x % 32 / 4;", row));
-  source_.line(fmt::format("{} lane_sums[{}];", type_name(spec_.compute), kLaneColumns));
-  source_.line("#pragma unroll");
-  source_.line(fmt::format("for (int l = 0; l < {}; ++l) lane_sums[l] = {}[i][j + l / 2][half * 2 + l % 2];", kLaneColumns, sums));
-  store_columns("lane_sums", "m", "n");
-  for (int loop = 0; loop < 3; ++loop) source_.close();
+void TileEpilogue::store_warp_tile(const WarpTile& tile, const std::string& row, const std::string& column) {
+  for_lane_sums(source_, spec_.compute, tile, row, column, [&] { store_columns("lane_sums", "m", "n"); });
 }
 
 void TileEpilogue::store_columns(const std::string& sums, const std::string& row, const std::string& column) {

@@ -1,6 +1,7 @@
 // The end of every tensor-core kernel: sums in registers become stored results, 8 neighbouring columns a lane, with the fused operators computed on them.
 #pragma once
 
+#include <functional>
 #include <string>
 
 #include "codegen/cuda/tile_rows.h"
@@ -10,15 +11,25 @@ namespace intaglio::cuda {
 /// Columns that a lane finishes at once: 16 bytes of 16-bit results.
 inline constexpr int kLaneColumns = 8;
 
+/// The sums of one warp: `row_tiles` x `column_tiles` tiles of 16 x 8 as mma has them, column_tiles a multiple of 4.
+struct WarpTile {
+  std::string sums;  ///< the array [row_tiles][column_tiles][4]
+  int row_tiles = 1, column_tiles = 4;
+  /// A lane's share of four tiles is not yet 8 neighbouring columns: the columns of `b` were not in the order of op::column_row.
+  bool gather = false;
+};
+
+/// Lines that walk over a warp's sums, `body` in their middle: there `lane_sums` are 8 sums of row m and columns n .. n + 7, where the tile begins at `row` and
+/// `column`.
+void for_lane_sums(Source& source, DType dtype, const WarpTile& tile, const std::string& row, const std::string& column, const std::function<void()>& body);
+
 class TileEpilogue {
  public:
   /// All must outlive this.
   TileEpilogue(const Contraction& spec, const TileRows& rows, Source& source);
 
-  /// Lines that finish the sums of one warp, `row_tiles` x `column_tiles` tiles of 16 x 8 as mma has them: `sums` is an array [row_tiles][column_tiles][4] and
-  /// `row`, `column` are expressions of the first row and column. A lane's share of four tiles must be 8 neighbouring columns already (the columns of `b` were
-  /// in the order of op::column_row) unless `gather` asks for it. column_tiles is a multiple of 4. The variables of `rows.products` are defined.
-  void store_warp_tile(const std::string& sums, int row_tiles, int column_tiles, const std::string& row, const std::string& column, bool gather);
+  /// Lines that finish the sums of one warp; `row`, `column` are expressions of the first row and column. The variables of `rows.products` are defined.
+  void store_warp_tile(const WarpTile& tile, const std::string& row, const std::string& column);
 
   /// Lines that finish 8 results of one row: `sums` is an array of 8, `row` and `column` are names of the first one's place, of type int.
   void store_columns(const std::string& sums, const std::string& row, const std::string& column);

@@ -1,0 +1,52 @@
+// Contractions on tensor cores through mma.sync: what every GPU from compute capability 8.0 on has, and on Hopper what wgmma does not take.
+#pragma once
+
+#include <algorithm>
+#include <optional>
+
+#include "codegen/cuda/loops.h"
+#include "codegen/schedule/contraction.h"
+
+namespace intaglio::cuda {
+
+/// How a block's part of the result is cut: rows and columns of the block and of one warp, bytes of a line that are summed at once, steps under way.
+struct MmaTile {
+  int rows = 128, columns = 128;
+  int warp_rows = 64, warp_columns = 64;
+  int step_bytes = 64;
+  int stages = 4;
+  int parts = 1;  ///< blocks of a cluster that sum a part each
+
+  int warps() const { return rows / warp_rows * (columns / warp_columns); }
+  int threads() const { return warps() * 32; }
+  /// Floats from one row to the next of the sums that blocks of a cluster show each other.
+  int pitch() const { return columns + 4; }
+  int shared_bytes() const { return std::max(stages * (rows + columns) * step_bytes, parts > 1 ? rows * pitch() * 4 : 0); }
+};
+
+/// What may be used.
+struct MmaOptions {
+  bool tf32 = false;    ///< f32 operands may be rounded
+  bool hopper = false;  ///< clusters, and a start before the kernel before has ended
+  bool checked = false;
+};
+
+/// What mma.sync multiplies.
+enum class MmaType { f16, bf16, tf32 };
+
+/// The type that a dense contraction can be multiplied in; nothing where its operands differ or have no such instruction.
+std::optional<MmaType> mma_type(const Contraction& spec, const MmaOptions& options);
+
+/// The tile that the cost model likes best.
+MmaTile choose_mma_tile(const Contraction& spec, MmaType type, const MmaOptions& options);
+
+struct MmaKernel {
+  CudaKernel kernel;
+  Dim blocks = 1;
+  int shared_bytes = 0;
+};
+
+/// The buffer of a constant `b` holds what pack_along_sum says.
+MmaKernel emit_mma(const Contraction& spec, MmaType type, const MmaTile& tile, const MmaOptions& options);
+
+}  // namespace intaglio::cuda
