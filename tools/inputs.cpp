@@ -5,6 +5,7 @@
 #include <fmt/ranges.h>
 
 #include <algorithm>
+#include <memory>
 #include <random>
 
 #include "driver/compile.h"
@@ -37,6 +38,13 @@ void check_fits(const intaglio_port& port, DType dtype, const Extents& shape, co
           same_dtype ? "reshape the data, or compile the model with other --shapes" : "convert the data with numpy's astype");
 }
 
+/// Files do not tell the 8-bit floats apart: the model says which one it is.
+Tensor as_float8_of(const intaglio_port& port, const Tensor& tensor) {
+  const auto dtype = static_cast<DType>(port.dtype);
+  if (!is_float(dtype) || dtype_bits(dtype) != 8 || tensor.dtype() != DType::f8e4m3fn) return tensor;
+  return Tensor(dtype, tensor.shape(), std::make_shared<Tensor>(tensor), tensor.data());
+}
+
 Tensor filled(const intaglio_port& port, const Shape* shape, const std::string& fill, std::mt19937& random) {
   Extents extents;
   for (int d = 0; d < port.rank; ++d) extents.push_back(port.shape[d] >= 0 ? port.shape[d] : 1);
@@ -58,8 +66,10 @@ Tensor filled(const intaglio_port& port, const Shape* shape, const std::string& 
 std::vector<Tensor> make_inputs(const Model& model, const InputOptions& options) {
   const auto ports = model.inputs();
   std::map<std::string, Tensor> given;
-  const auto give = [&](const std::string& name, const Tensor& tensor, const std::string& source) {
-    check_fits(port_named(ports, name, source), tensor.dtype(), tensor.shape(), source);
+  const auto give = [&](const std::string& name, const Tensor& array, const std::string& source) {
+    const intaglio_port& port = port_named(ports, name, source);
+    const Tensor tensor = as_float8_of(port, array);
+    check_fits(port, tensor.dtype(), tensor.shape(), source);
     given[name] = tensor;
   };
   for (const std::string& file : options.files) {

@@ -82,6 +82,7 @@ class FunctionEmitter {
   llvm::Value* value(const kernel::Expr& e, const Lanes* lanes);
   llvm::Value* compute(const kernel::Expr& e, const Lanes* lanes);
   llvm::Value* compute_load(const kernel::Expr& e, const Lanes* lanes);
+  llvm::Value* compute_packed_load(const kernel::Expr& e, const Lanes* lanes);
   llvm::Value* compute_reduce(const kernel::Expr& e, const Lanes* lanes);
   llvm::Value* compute_checked(const kernel::Expr& e, const Lanes* lanes);
   bool varies(const kernel::Expr& e, const Lanes& lanes) const;

@@ -129,15 +129,18 @@ llvm::Type* register_type(llvm::LLVMContext& context, DType dtype) {
     case DType::f64: return llvm::Type::getDoubleTy(context);
     case DType::f16: return llvm::Type::getHalfTy(context);
     case DType::boolean: return llvm::Type::getInt1Ty(context);
-    default: break;
+    case DType::bf16:
+    case DType::f8e4m3fn:
+    case DType::f8e5m2: break;
+    default:
+      if (is_integer(dtype) && dtype_bits(dtype) >= 4) break;
+      throw CompileError(ErrorCode::invalid, Diagnostic{"--target cpu", fmt::format("{} has no generated code yet", dtype_name(dtype))});
   }
-  const int bits = dtype_bits(dtype);
-  internal_check(bits >= 8 && bits <= 64, "no register holds {}", dtype_name(dtype));
-  return llvm::Type::getIntNTy(context, static_cast<unsigned>(bits));
+  return llvm::Type::getIntNTy(context, static_cast<unsigned>(dtype_bits(dtype)));
 }
 
 llvm::Type* memory_type(llvm::LLVMContext& context, DType dtype) {
-  return dtype == DType::boolean ? llvm::Type::getInt8Ty(context) : register_type(context, dtype);
+  return dtype == DType::boolean || dtype_bits(dtype) < 8 ? llvm::Type::getInt8Ty(context) : register_type(context, dtype);
 }
 
 llvm::Value* emit_unary(llvm::IRBuilder<>& ir, Op op, DType dtype, llvm::Value* a) {
@@ -209,7 +212,9 @@ llvm::Value* emit_cast(llvm::IRBuilder<>& ir, DType from, DType to, llvm::Value*
   if (from == to) return a;
   const auto from_f32 = [&](llvm::Value* value) { return emit_cast(ir, DType::f32, to, value, has_f16c); };
   const auto to_f32 = [&] { return emit_cast(ir, from, DType::f32, a, has_f16c); };
-  // bf16 has no arithmetic of its own: everything goes through f32.
+  // bf16 and the 8-bit floats have no arithmetic of their own: everything goes through f32.
+  if (is_float(from) && dtype_bits(from) == 8) return from_f32(float8_to_float(ir, from, a));
+  if (is_float(to) && dtype_bits(to) == 8) return float_to_float8(ir, to, to_f32());
   if (from == DType::bf16) return from_f32(bf16_to_float(ir, a));
   if (to == DType::bf16) return float_to_bf16(ir, to_f32());
   // Without a library only f32 converts to f16.

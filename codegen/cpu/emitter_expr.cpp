@@ -141,6 +141,24 @@ llvm::Value* FunctionEmitter::compute(const Expr& e, const Lanes* lanes) {
   return nullptr;
 }
 
+/// Two elements a byte, the lower half first.
+llvm::Value* FunctionEmitter::compute_packed_load(const Expr& e, const Lanes* lanes) {
+  llvm::Value* offset = value(e->args[0], lanes);
+  auto* lanes_type = llvm::dyn_cast<llvm::FixedVectorType>(offset->getType());
+  const auto like_offset = [&](llvm::Type* type) -> llvm::Type* { return lanes_type ? llvm::FixedVectorType::get(type, lanes_type->getNumElements()) : type; };
+  llvm::Type* byte_type = like_offset(builder_.getInt8Ty());
+  llvm::Value* pointer = builder_.CreateInBoundsGEP(builder_.getInt8Ty(), pointers_[e->buffer], builder_.CreateLShr(offset, 1));
+  llvm::Instruction* byte = nullptr;
+  if (lanes_type) {
+    byte = builder_.CreateMaskedGather(byte_type, pointer, llvm::Align(1), lanes->mask, llvm::Constant::getNullValue(byte_type));
+  } else {
+    byte = builder_.CreateAlignedLoad(byte_type, pointer, llvm::Align(1));
+  }
+  mark_alias(byte, e->buffer);
+  llvm::Value* shift = builder_.CreateTrunc(builder_.CreateShl(builder_.CreateAnd(offset, 1), 2), byte_type);
+  return builder_.CreateTrunc(builder_.CreateLShr(byte, shift), like_offset(register_type(builder_.getContext(), e->dtype)));
+}
+
 llvm::Value* FunctionEmitter::compute_load(const Expr& e, const Lanes* lanes) {
   const Expr& offset = e->args[0];
   llvm::Type* memory = memory_type(builder_.getContext(), e->dtype);
@@ -150,6 +168,7 @@ llvm::Value* FunctionEmitter::compute_load(const Expr& e, const Lanes* lanes) {
     return builder_.CreateICmpNE(loaded, llvm::Constant::getNullValue(loaded->getType()));
   };
   if (options_.checked) check_access(e->buffer, offset, lanes && varies(offset, *lanes) ? lanes : nullptr);
+  if (dtype_bits(e->dtype) < 8) return compute_packed_load(e, lanes && varies(offset, *lanes) ? lanes : nullptr);
   if (!lanes || !varies(offset, *lanes)) {
     auto* load = builder_.CreateAlignedLoad(memory, builder_.CreateInBoundsGEP(memory, pointers_[e->buffer], scalar(offset)), alignment);
     mark_alias(load, e->buffer);
@@ -264,6 +283,8 @@ void FunctionEmitter::store(const Span& span, llvm::Value* pointer, llvm::Value*
 
 void FunctionEmitter::store(int buffer, const Expr& offset, llvm::Value* stored, const Lanes& lanes) {
   const DType dtype = state_->buffers[buffer].dtype;
+  // Tasks that share a byte would have to wait for each other.
+  internal_check(dtype_bits(dtype) >= 8, "elements of {} are not stored one by one", dtype_name(dtype));
   llvm::Type* memory = memory_type(builder_.getContext(), dtype);
   const llvm::Align alignment(static_cast<std::uint64_t>(std::max(1, dtype_bits(dtype) / 8)));
   const Lanes* in_lanes = lanes.width > 1 && varies(offset, lanes) ? &lanes : nullptr;

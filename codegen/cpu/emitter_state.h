@@ -1,4 +1,4 @@
-// Inside of the emitter: what emitter.cpp (function frame, loops, statements), emitter_expr.cpp (expressions) and emitter_arith.cpp (operators) share.
+// Inside of the emitter: what emitter.cpp (function frame, loops, statements), emitter_expr.cpp (expressions), emitter_arith.cpp and emitter_float8.cpp (operators) share.
 #pragma once
 
 #include <map>
@@ -42,9 +42,9 @@ struct FunctionEmitter::State {
   }
 };
 
-/// The LLVM type of one element in a register: booleans are i1, bf16 is its bits.
+/// The LLVM type of one element in a register: booleans are i1, bf16 and 8-bit floats their bits.
 llvm::Type* register_type(llvm::LLVMContext& context, DType dtype);
-/// The same in memory: booleans are bytes.
+/// The same in memory: booleans are bytes, as are pairs of 4-bit integers.
 llvm::Type* memory_type(llvm::LLVMContext& context, DType dtype);
 
 /// Arithmetic on scalars or vectors of equal width; `dtype` is that of the operands.
@@ -53,6 +53,9 @@ llvm::Value* emit_binary(llvm::IRBuilder<>& builder, kernel::Op op, DType dtype,
 llvm::Value* emit_compare(llvm::IRBuilder<>& builder, kernel::Op op, DType dtype, llvm::Value* a, llvm::Value* b);
 /// `has_f16c`: the machine converts between f16 and f32.
 llvm::Value* emit_cast(llvm::IRBuilder<>& builder, DType from, DType to, llvm::Value* a, bool has_f16c);
+/// f8e4m3fn and f8e5m2 are their bits in registers. To them f32 saturates.
+llvm::Value* float8_to_float(llvm::IRBuilder<>& builder, DType from, llvm::Value* a);
+llvm::Value* float_to_float8(llvm::IRBuilder<>& builder, DType to, llvm::Value* a);
 /// The neutral element of a fold.
 llvm::Constant* fold_identity(kernel::Op op, DType dtype, llvm::Type* type);
 

@@ -1,6 +1,14 @@
 // What generated kernels stand on: the operators of kernel IR where C++'s own mean something else, folds over a block.
 // NVRTC compiles it in front of every kernel, after prelude_asm.cuh and with no other header.
 
+// 8-bit floats are storage: arithmetic is in float.
+struct float8_e4m3 {
+  uint8 bits;
+};
+struct float8_e5m2 {
+  uint8 bits;
+};
+
 // The status of artifact.h: written by the first thread that fails.
 struct Status {
   int32 code;
@@ -11,6 +19,47 @@ struct Status {
 };
 
 namespace op {
+
+// 8-bit floats round to nearest even and saturate.
+#if __CUDA_ARCH__ >= 890
+__device__ __forceinline__ float to_float(float8_e4m3 x) { return to_float(float16{uint16(ptx::e4m3x2_to_f16x2(x.bits))}); }
+__device__ __forceinline__ float to_float(float8_e5m2 x) { return to_float(float16{uint16(ptx::e5m2x2_to_f16x2(x.bits))}); }
+__device__ __forceinline__ float8_e4m3 to_float8_e4m3(float x) { return {uint8(ptx::to_e4m3x2(0.0f, x))}; }
+__device__ __forceinline__ float8_e5m2 to_float8_e5m2(float x) { return {uint8(ptx::to_e5m2x2(0.0f, x))}; }
+#else
+// f32's exponent is kRebias higher, and its mantissa kDropped bits longer.
+template <int kDropped, uint32 kRebias>
+__device__ __forceinline__ float decoded_float8(uint32 bits) {
+  return __uint_as_float((bits & 0x7f) << kDropped) * __uint_as_float((127 + kRebias) << 23);
+}
+template <int kDropped, uint32 kRebias>
+__device__ __forceinline__ uint8 encoded_float8(float x, uint32 largest) {
+  const uint32 bits = __float_as_uint(x), magnitude = bits & 0x7fffffff;
+  if (x != x) return 0x7f;
+  uint32 result = (magnitude - (kRebias << 23) + (magnitude >> kDropped & 1) + (1u << (kDropped - 1)) - 1) >> kDropped;
+  if (magnitude < (kRebias + 1) << 23) {
+    // Below the normal numbers the last place is always worth the same: that of this number.
+    const uint32 place = (kRebias + 1 + kDropped) << 23;
+    result = __float_as_uint(__uint_as_float(magnitude) + __uint_as_float(place)) - place;
+  }
+  return uint8(result < largest ? result : largest) | uint8(bits >> 24 & 0x80);
+}
+__device__ __forceinline__ float to_float(float8_e4m3 x) {
+  const float magnitude = (x.bits & 0x7f) == 0x7f ? __uint_as_float(0x7fc00000) : decoded_float8<20, 120>(x.bits);
+  return x.bits & 0x80 ? -magnitude : magnitude;
+}
+__device__ __forceinline__ float to_float(float8_e5m2 x) {
+  const uint32 not_finite = (x.bits & 0x7f) == 0x7c ? 0x7f800000 : 0x7fc00000;
+  const float magnitude = (x.bits & 0x7f) >= 0x7c ? __uint_as_float(not_finite) : decoded_float8<21, 112>(x.bits);
+  return x.bits & 0x80 ? -magnitude : magnitude;
+}
+__device__ __forceinline__ float8_e4m3 to_float8_e4m3(float x) { return {encoded_float8<20, 120>(x, 0x7e)}; }
+__device__ __forceinline__ float8_e5m2 to_float8_e5m2(float x) { return {encoded_float8<21, 112>(x, 0x7b)}; }
+#endif
+
+// Element i of 4-bit integers, two a byte, the lower half first.
+__device__ __forceinline__ int8 int4_at(const int8* pairs, int64 i) { return int8(pairs[i >> 1] << (i & 1 ? 0 : 4)) >> 4; }
+__device__ __forceinline__ uint8 uint4_at(const uint8* pairs, int64 i) { return pairs[i >> 1] >> (i & 1 ? 4 : 0) & 15; }
 
 template <typename T>
 struct Limits;

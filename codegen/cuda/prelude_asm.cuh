@@ -137,6 +137,30 @@ __device__ __forceinline__ void mma_m16n8k32_u8(int32* d, const uint32* a, const
                : "+r"(d[0]), "+r"(d[1]), "+r"(d[2]), "+r"(d[3])
                : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "r"(b[0]), "r"(b[1]));
 }
+#if __CUDA_ARCH__ >= 890
+// Two 8-bit floats, the first argument in the upper half; they saturate.
+__device__ __forceinline__ uint16 to_e4m3x2(float high, float low) {
+  uint16 result;
+  asm("cvt.rn.satfinite.e4m3x2.f32 %0, %1, %2;" : "=h"(result) : "f"(high), "f"(low));
+  return result;
+}
+__device__ __forceinline__ uint16 to_e5m2x2(float high, float low) {
+  uint16 result;
+  asm("cvt.rn.satfinite.e5m2x2.f32 %0, %1, %2;" : "=h"(result) : "f"(high), "f"(low));
+  return result;
+}
+// As two 16-bit floats, which is exact.
+__device__ __forceinline__ uint32 e4m3x2_to_f16x2(uint16 x) {
+  uint32 result;
+  asm("cvt.rn.f16x2.e4m3x2 %0, %1;" : "=r"(result) : "h"(x));
+  return result;
+}
+__device__ __forceinline__ uint32 e5m2x2_to_f16x2(uint16 x) {
+  uint32 result;
+  asm("cvt.rn.f16x2.e5m2x2 %0, %1;" : "=r"(result) : "h"(x));
+  return result;
+}
+#endif
 // Rounded to tf32, as the instruction wants its operands.
 __device__ __forceinline__ uint32 to_tf32(float x) {
   uint32 result;

@@ -42,6 +42,10 @@ std::string real_text(DType dtype, double value) {
   return value < 0 || std::signbit(value) ? "(" + text + ")" : text;
 }
 
+[[noreturn]] void refuse(DType dtype) {
+  throw CompileError(ErrorCode::invalid, Diagnostic{"--target cuda", fmt::format("{} has no generated code for GPUs yet", dtype_name(dtype)), "", "", "compile for --target cpu"});
+}
+
 bool is_narrow_integer(DType dtype) { return is_integer(dtype) && dtype_bits(dtype) < 32; }
 
 /// Arithmetic of narrow integers is in int, and wraps when it is brought back.
@@ -109,12 +113,15 @@ std::string binary_text(Op op, DType dtype, const std::string& a, const std::str
   return {};
 }
 
+/// Storage only.
+bool is_small_float(DType dtype) { return is_float(dtype) && dtype_bits(dtype) <= 16; }
+
 std::string cast_text(DType from, DType to, const std::string& a) {
   if (from == to) return a;
-  const bool small_from = from == DType::f16 || from == DType::bf16, small_to = to == DType::f16 || to == DType::bf16;
-  if (small_from) return cast_text(DType::f32, to, fmt::format("op::to_float({})", a));
-  if (small_to) return fmt::format("op::to_{}({})", to == DType::f16 ? "float16" : "bfloat16", cast_text(from, DType::f32, a));
+  if (is_small_float(from)) return cast_text(DType::f32, to, fmt::format("op::to_float({})", a));
+  if (is_small_float(to)) return fmt::format("op::to_{}({})", type_name(to), cast_text(from, DType::f32, a));
   if (to == DType::boolean) return fmt::format("({} != 0)", a);
+  if (dtype_bits(to) < 8) refuse(to);
   if (is_float(from) && is_integer(to)) return fmt::format("op::saturated<{}>({})", type_name(to), a);
   return fmt::format("{}({})", type_name(to), a);
 }
@@ -127,18 +134,22 @@ std::string type_name(DType dtype) {
     case DType::f64: return "double";
     case DType::f16: return "float16";
     case DType::bf16: return "bfloat16";
+    case DType::f8e4m3fn: return "float8_e4m3";
+    case DType::f8e5m2: return "float8_e5m2";
     case DType::boolean: return "bool";
+    case DType::i4:
     case DType::i8: return "int8";
     case DType::i16: return "int16";
     case DType::i32: return "int32";
     case DType::i64: return "int64";
+    case DType::u4:
     case DType::u8: return "uint8";
     case DType::u16: return "uint16";
     case DType::u32: return "uint32";
     case DType::u64: return "uint64";
     default: break;
   }
-  throw CompileError(ErrorCode::invalid, Diagnostic{"--target cuda", fmt::format("{} has no generated code for GPUs yet", dtype_name(dtype)), "", "", "compile for --target cpu"});
+  refuse(dtype);
 }
 
 std::string fold_identity(Op op, DType dtype) {
@@ -291,6 +302,7 @@ std::string Source::load(const Expr& e) {
   const std::string offset = emit(e->args[0], true);
   check(e->buffer, offset);
   loaded_buffers_.insert(e->buffer);
+  if (dtype_bits(e->dtype) < 8) return fmt::format("op::{}_at(b{}, {})", e->dtype == DType::i4 ? "int4" : "uint4", e->buffer, offset);
   return fmt::format("b{}[{}]", e->buffer, offset);
 }
 

@@ -2,6 +2,7 @@
 #include "codegen/schedule/pull.h"
 
 #include "support/diagnostics.h"
+#include "support/elements.h"
 
 namespace intaglio {
 namespace {
@@ -18,29 +19,15 @@ kernel::Expr scalar_constant(const Tensor& tensor) {
       return kernel::constant(DType::f32, static_cast<double>(first(float{})));
     case DType::f64:
       return kernel::constant(DType::f64, first(double{}));
-    case DType::i64:
-    case DType::u64:
-      return kernel::integer_constant(tensor.dtype(), first(std::int64_t{}));
-    case DType::i32:
-      return kernel::integer_constant(DType::i32, first(std::int32_t{}));
-    case DType::u32:
-      return kernel::integer_constant(DType::u32, first(std::uint32_t{}));
-    case DType::i16:
-      return kernel::integer_constant(DType::i16, first(std::int16_t{}));
-    case DType::u16:
-      return kernel::integer_constant(DType::u16, first(std::uint16_t{}));
-    case DType::i8:
-      return kernel::integer_constant(DType::i8, first(std::int8_t{}));
-    case DType::u8:
-    case DType::boolean:
-      return kernel::integer_constant(tensor.dtype(), first(std::uint8_t{}));
     // The bits are the constant; the cast to f32 is what a load would have had.
     case DType::f16:
     case DType::bf16:
       return kernel::cast(kernel::bitcast(kernel::integer_constant(DType::u16, first(std::uint16_t{})), tensor.dtype()), DType::f32);
+    case DType::f8e4m3fn:
+    case DType::f8e5m2:
+      return kernel::cast(kernel::bitcast(kernel::integer_constant(DType::u8, first(std::uint8_t{})), tensor.dtype()), DType::f32);
     default:
-      internal_check(false, "constants of {} have no generated code", dtype_name(tensor.dtype()));
-      return nullptr;
+      return kernel::integer_constant(tensor.dtype(), get_integer(tensor, 0));
   }
 }
 

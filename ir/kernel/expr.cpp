@@ -238,6 +238,8 @@ Expr select(Expr condition, Expr a, Expr b) {
 Expr cast(Expr a, DType to) {
   if (a->dtype == to) return a;
   if (Expr folded = fold::cast(a, to)) return folded;
+  // Back to a smaller float that f32 holds exactly: what is rounded and then stored rounds once.
+  if (a->kind == ExprKind::cast && a->dtype == DType::f32 && a->args[0]->dtype == to && is_float(to) && dtype_bits(to) <= 16) return a->args[0];
   ExprNode node = node_of(ExprKind::cast, to);
   node.args = {std::move(a)};
   return intern(std::move(node));

@@ -2,7 +2,7 @@
 // An expression says what one element is; whether many are computed at once is the business of the loop that it stands in.
 //  - Index arithmetic is i64. `load` and `store` take one linear offset in elements.
 //  - Integers wrap; `cast` from float to integer saturates, NaN becomes 0; shifts are by less than the width.
-//  - f16, bf16 and 8-bit floats are storage types: a load of them is followed by a cast to f32, a store preceded by a cast from it.
+//  - f16, bf16 and 8-bit floats are storage types: a load of them is followed by a cast to f32, a store preceded by a cast from it. To 8 bits f32 saturates.
 #pragma once
 
 #include <cstdint>

@@ -20,13 +20,11 @@ std::vector<Type> infer_cast(InferContext& context) {
   return {{to, context.operand(0).shape}};
 }
 
-/// The smaller floats round here, although what follows computes in f32.
 Expr pull_cast(PullContext& context, const Node& node, const Index& index) {
   const Expr x = context.operand(node, 0, index);
   const DType to = node.dtype("to");
   if (to == DType::boolean) return kernel::compare(kernel::Op::ne, x, kernel::constant(x->dtype, 0));
-  if (compute_dtype(to) == to) return kernel::cast(x, to);
-  return kernel::cast(kernel::cast(kernel::cast(x, DType::f32), to), DType::f32);
+  return compute_dtype(to) == to ? kernel::cast(x, to) : rounded_storage(x, to);
 }
 
 Contents cast_contents(const Node& node, const OperandContents& operands) {
@@ -44,7 +42,7 @@ OpRecord cast_record() {
       .name = "cast",
       .op_class = OpClass::elementwise,
       .doc =
-          "Converts to another dtype: float to integer truncates and saturates (NaN becomes 0), integers wrap, floats round to even, "
+          "Converts to another dtype: float to integer truncates and saturates (NaN becomes 0), integers wrap, floats round to even, 8-bit ones saturate, "
           "boolean is x != 0.",
       .min_operands = 1,
       .max_operands = 1,

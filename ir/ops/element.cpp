@@ -8,6 +8,8 @@ using kernel::Op;
 
 DType compute_dtype(DType dtype) { return is_float(dtype) && dtype != DType::f64 ? DType::f32 : dtype; }
 
+Expr rounded_storage(const Expr& x, DType dtype) { return kernel::cast(kernel::cast(kernel::cast(x, DType::f32), dtype), DType::f32); }
+
 Expr element_constant(DType dtype, double value) { return kernel::constant(compute_dtype(dtype), value); }
 
 Expr index_add(const Expr& a, const Expr& b) { return kernel::binary(Op::add, a, b); }

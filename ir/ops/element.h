@@ -11,6 +11,8 @@ using Index = std::vector<kernel::Expr>;
 
 /// The dtype that elements of `dtype` are computed in: f32 for the smaller floats, else itself.
 DType compute_dtype(DType dtype);
+/// `x` rounded to a smaller float, in f32.
+kernel::Expr rounded_storage(const kernel::Expr& x, DType dtype);
 /// A number as an element of `dtype` arrives from an operand.
 kernel::Expr element_constant(DType dtype, double value);
 

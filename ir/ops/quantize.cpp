@@ -1,4 +1,4 @@
-// quantize and dequantize: ONNX's linear quantization per tensor, per axis or per block.
+// quantize and dequantize: ONNX's linear quantization per tensor, per axis or per block, to integers or to 8-bit floats.
 #include "ir/ops/element.h"
 #include "ir/ops/infer.h"
 #include "ir/ops/ops.h"
@@ -11,7 +11,8 @@ using kernel::Op;
 
 namespace {
 
-bool is_storage(DType dtype) { return is_integer(dtype) && dtype_bits(dtype) <= 16; }
+bool is_float8(DType dtype) { return dtype == DType::f8e4m3fn || dtype == DType::f8e5m2; }
+bool is_storage(DType dtype) { return (is_integer(dtype) && dtype_bits(dtype) <= 16) || is_float8(dtype); }
 
 /// True if one scale serves the whole tensor.
 bool is_per_tensor(const Type& scale) { return scale.rank() == 0 || (scale.rank() == 1 && scale.shape[0] == Dim(1)); }
@@ -75,16 +76,23 @@ Expr pull_parameter(PullContext& context, const Node& node, int i, const Index& 
   return context.operand(node, i, of_block);
 }
 
-/// In floats throughout: zero points and bounds have at most 16 bits, and where f32 rounds the sum, it is out of bounds anyway.
+/// In floats throughout, to 8-bit floats without a zero point. Zero points and bounds have at most 16 bits, and where f32 rounds the sum, it is out of bounds anyway.
 Expr pull_quantize(PullContext& context, const Node& node, const Index& index) {
   const Expr x = context.operand(node, 0, index);
   const DType to = node.dtype("to");
-  Expr y = kernel::unary(Op::round_even, kernel::binary(Op::div, x, pull_parameter(context, node, 1, index)));
+  Expr y = kernel::binary(Op::div, x, pull_parameter(context, node, 1, index));
+  if (is_float8(to)) return rounded_storage(y, to);
+  y = kernel::unary(Op::round_even, y);
   if (node.operand(2)) y = kernel::binary(Op::add, y, kernel::cast(pull_parameter(context, node, 2, index), x->dtype));
   return kernel::cast(y, to);  // which saturates
 }
 
 Expr pull_dequantize(PullContext& context, const Node& node, const Index& index) {
+  const DType from = node.operand(0)->type.dtype;
+  if (is_float8(from)) {
+    const Expr scale = pull_parameter(context, node, 1, index);
+    return kernel::binary(Op::mul, kernel::cast(context.operand(node, 0, index), scale->dtype), scale);
+  }
   Expr x = kernel::cast(context.operand(node, 0, index), DType::i32);
   if (node.operand(2)) x = kernel::binary(Op::sub, x, kernel::cast(pull_parameter(context, node, 2, index), DType::i32));
   const Expr scale = pull_parameter(context, node, 1, index);
@@ -97,7 +105,8 @@ OpRecord quantize_record() {
   return {
       .name = "quantize",
       .op_class = OpClass::elementwise,
-      .doc = "saturate(round(x / scale) + zero_point), halves rounded to even; operands x, scale, zero_point (optional, else 0).",
+      .doc = "saturate(round(x / scale) + zero_point), halves rounded to even; operands x, scale, zero_point (optional, else 0). 8-bit floats round to "
+             "their own places and have no other zero point than 0.",
       .min_operands = 2,
       .max_operands = 3,
       .attributes = {{"axis", AttributeKind::integer, std::int64_t{1}, "the axis that scales belong to"},
@@ -107,7 +116,7 @@ OpRecord quantize_record() {
       .constraints = {"C1: x and scale hold floats of one dtype", "C2: without blocks, scale is one number or has shape [x.shape[axis]]",
                       "C3: 0 <= axis < rank of x, unless scale is one number",
                       "C4: with block_size > 0, scale has the shape of x but ceildiv(x.shape[axis], block_size) along axis",
-                      "C5: zero_point has the shape of scale", "C6: `to` is an integer dtype of at most 16 bits, that of zero_point"},
+                      "C5: zero_point has the shape of scale", "C6: `to` is an integer dtype of at most 16 bits, f8e4m3fn or f8e5m2, that of zero_point"},
       .infer = infer_quantize,
       .evaluate =
           [](const Node& node, const std::vector<Tensor>& x, const auto&) {
@@ -128,7 +137,7 @@ OpRecord dequantize_record() {
       .attributes = {{"axis", AttributeKind::integer, std::int64_t{1}, "the axis that scales belong to"},
                      {"block_size", AttributeKind::integer, std::int64_t{0},
                       "how many indices of `axis` share a scale; 0: each has its own"}},
-      .constraints = {"C1: x holds integers of at most 16 bits or i32, zero_point the same",
+      .constraints = {"C1: x holds integers of at most 16 bits, i32, f8e4m3fn or f8e5m2, zero_point the same",
                       "C2: without blocks, scale is one number or has shape [x.shape[axis]]",
                       "C3: 0 <= axis < rank of x, unless scale is one number",
                       "C4: with block_size > 0, scale has the shape of x but ceildiv(x.shape[axis], block_size) along axis",

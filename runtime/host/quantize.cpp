@@ -33,9 +33,9 @@ class Parameters {
   std::int64_t extent_ = 1, inner_ = 1, blocks_ = 1;
 };
 
-/// One zero point for each scale.
+/// One zero point for each scale; 8-bit floats have none but 0.
 std::vector<std::int64_t> zero_points(const Tensor& zero_point, const Tensor& scale) {
-  return zero_point.defined() ? integers(zero_point) : std::vector<std::int64_t>(static_cast<std::size_t>(scale.elements()), 0);
+  return zero_point.defined() && is_integer(zero_point.dtype()) ? integers(zero_point) : std::vector<std::int64_t>(static_cast<std::size_t>(scale.elements()), 0);
 }
 
 }  // namespace
@@ -50,7 +50,7 @@ Tensor quantize(const Tensor& x, const Tensor& scale, const Tensor& zero_point, 
     const std::int64_t p = parameters.at(i);
     // Rounded as it is computed at run time: whether a quotient is a tie depends on it.
     const double quotient = rounded_to_compute(x.dtype(), values[i] / scales[p]);
-    result.push_back(std::nearbyint(quotient) + static_cast<double>(zeros[p]));
+    result.push_back(is_float(to) ? quotient : std::nearbyint(quotient) + static_cast<double>(zeros[p]));
   }
   return narrowed(to, x.shape(), result);
 }
@@ -58,6 +58,12 @@ Tensor quantize(const Tensor& x, const Tensor& scale, const Tensor& zero_point, 
 Tensor dequantize(const Tensor& x, const Tensor& scale, const Tensor& zero_point, int axis, std::int64_t block_size) {
   const Parameters parameters(x, scale, axis, block_size);
   const auto scales = reals(scale);
+  if (is_float(x.dtype())) {
+    const auto values = reals(x);
+    std::vector<double> result;
+    for (std::int64_t i = 0; i < x.elements(); ++i) result.push_back(values[i] * scales[parameters.at(i)]);
+    return narrowed(scale.dtype(), x.shape(), result);
+  }
   const auto zeros = zero_points(zero_point, scale);
   const auto values = integers(x);
   std::vector<double> result;

@@ -16,6 +16,8 @@
 namespace intaglio {
 namespace {
 
+/// numpy has no names for bf16 and the 8-bit floats: arrays of the ml_dtypes package are bytes, but for f8e5m2, which numpy cannot read back. A code is read
+/// as the first type here, a type written as its first code.
 struct DTypeCode {
   std::string_view code;  ///< without the byte order
   DType dtype;
@@ -24,6 +26,7 @@ constexpr std::array kCodes = {
     DTypeCode{"b1", DType::boolean}, DTypeCode{"i1", DType::i8}, DTypeCode{"i2", DType::i16}, DTypeCode{"i4", DType::i32}, DTypeCode{"i8", DType::i64},
     DTypeCode{"u1", DType::u8},      DTypeCode{"u2", DType::u16}, DTypeCode{"u4", DType::u32}, DTypeCode{"u8", DType::u64}, DTypeCode{"f2", DType::f16},
     DTypeCode{"f4", DType::f32},     DTypeCode{"f8", DType::f64}, DTypeCode{"V2", DType::bf16},
+    DTypeCode{"V1", DType::f8e4m3fn}, DTypeCode{"V1", DType::f8e5m2},   DTypeCode{"f1", DType::f8e5m2},
 };
 
 [[noreturn]] void invalid(const std::string& source, const std::string& what, const std::string& got = {}) {

@@ -88,7 +88,7 @@ void set_real(Tensor& tensor, std::int64_t i, double value) {
   } else if (dtype == DType::f64) {
     std::memcpy(&bits, &value, sizeof value);
   } else {
-    bits = encode_small_float(dtype, value);
+    bits = encode_small_float(dtype, value, dtype_bits(dtype) <= 8);
   }
   set_bits(tensor, i, bits);
 }

@@ -17,6 +17,8 @@ namespace {
 
 constexpr DType kStored[] = {DType::f16, DType::bf16, DType::f32, DType::f64, DType::i8,  DType::i16,    DType::i32,
                              DType::i64, DType::u8,   DType::u16, DType::u32, DType::u64, DType::boolean};
+/// What models hold in memory and convert, but do not compute with. Those of 4 bits are read, not written.
+constexpr DType kPacked[] = {DType::f8e4m3fn, DType::f8e5m2, DType::i4, DType::u4};
 
 /// Adds the case unless inference refuses the operands.
 void add_case(std::vector<ElementwiseCase>& cases, std::string_view op, const std::vector<DType>& operands,
@@ -57,6 +59,19 @@ void add_cases(std::vector<ElementwiseCase>& cases, const OpRecord& op, DType dt
   }
 }
 
+void add_packed_cases(std::vector<ElementwiseCase>& cases, const OpRecord& op, DType dtype) {
+  const bool is_written = dtype_bits(dtype) == 8;
+  const Attribute axis = std::int64_t{0};
+  for (DType other : {DType::f32, DType::f16, DType::i32, DType::i8}) {
+    if (op.name == "cast") {
+      add_case(cases, op.name, {dtype}, {{"to", other}});
+      if (is_written) add_case(cases, op.name, {other}, {{"to", dtype}});
+    }
+    if (op.name == "quantize" && is_written) add_case(cases, op.name, {other, other}, {{"to", dtype}, {"axis", axis}});
+    if (op.name == "dequantize") add_case(cases, op.name, {dtype, other, dtype}, {{"axis", axis}});
+  }
+}
+
 std::vector<double> float_edges() {
   std::vector<double> values;
   for (double v : {0.0,     0.5,     0.75, 1.0,  1.5,    2.0,  2.5,    3.25,   100.0, 127.5, 255.5,  2049.0,
@@ -91,6 +106,7 @@ std::vector<ElementwiseCase> elementwise_cases() {
   for (const OpRecord& op : op_table()) {
     if (op.op_class != OpClass::elementwise) continue;
     for (DType dtype : kStored) add_cases(cases, op, dtype);
+    for (DType dtype : kPacked) add_packed_cases(cases, op, dtype);
   }
   return cases;
 }
@@ -103,6 +119,10 @@ std::vector<Tensor> edge_inputs(const ElementwiseCase& c, std::int64_t length, s
     const std::size_t bytes = static_cast<std::size_t>(dtype_bits(values.dtype()) / 8);
     Tensor tensor(values.dtype(), {length});
     for (std::int64_t i = 0; i < length; ++i) {
+      if (bytes == 0) {
+        set_integer(tensor, i, get_integer(values, (first + i) / period % values.elements()));
+        continue;
+      }
       const auto from = static_cast<std::size_t>((first + i) / period % values.elements());
       std::memcpy(static_cast<std::byte*>(tensor.mutable_data()) + static_cast<std::size_t>(i) * bytes,
                   static_cast<const std::byte*>(values.data()) + from * bytes, bytes);

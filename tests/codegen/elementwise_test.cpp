@@ -131,7 +131,7 @@ TEST(ElementwiseCases, CoverEveryOperatorAndDtype) {
     operators.insert(c.op);
     for (const auto& argument : c.group.region().arguments()) dtypes.insert(argument->type.dtype);
   }
-  EXPECT_EQ(dtypes.size(), 13u);
+  EXPECT_EQ(dtypes.size(), 17u);
   for (const OpRecord& op : op_table()) {
     const bool is_expected = op.op_class == OpClass::elementwise && op.name != "batch_norm";
     EXPECT_EQ(operators.contains(std::string(op.name)), is_expected) << op.name;

@@ -3,12 +3,15 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <bit>
 #include <cmath>
 #include <cstring>
 #include <limits>
 #include <memory>
 #include <stdexcept>
+
+#include "support/small_float.h"
 
 namespace intaglio::testing {
 
@@ -30,6 +33,9 @@ double round_to(DType dtype, double value) {
   if (dtype == DType::f32) return static_cast<double>(static_cast<float>(value));
   if (dtype == DType::f16) return round_float(value, 10, -14, 65504.0);
   if (dtype == DType::bf16) return round_float(value, 7, -126, 0x1.fep127);
+  // These saturate.
+  if (dtype == DType::f8e4m3fn) return std::clamp(round_float(value, 3, -6, 480.0), -448.0, 448.0);
+  if (dtype == DType::f8e5m2) return std::clamp(round_float(value, 2, -14, 65536.0), -57344.0, 57344.0);
   return value;
 }
 
@@ -287,6 +293,9 @@ Scalar read_scalar(const Tensor& tensor, std::int64_t i) {
       return of_real(dtype, half_to_double(read<std::uint16_t>(tensor, i)));
     case DType::bf16:
       return of_real(dtype, static_cast<double>(std::bit_cast<float>(std::uint32_t{read<std::uint16_t>(tensor, i)} << 16)));
+    case DType::f8e4m3fn:
+    case DType::f8e5m2:
+      return of_real(dtype, decode_small_float(dtype, read<std::uint8_t>(tensor, i)));
     case DType::i64:
     case DType::u64:
       return of_integer(dtype, read<std::int64_t>(tensor, i));
@@ -315,6 +324,9 @@ void write_scalar(Tensor& tensor, std::int64_t i, const Scalar& value) {
       return write(tensor, i, double_to_half(value.real));
     case DType::bf16:
       return write(tensor, i, static_cast<std::uint16_t>(std::bit_cast<std::uint32_t>(static_cast<float>(value.real)) >> 16));
+    case DType::f8e4m3fn:
+    case DType::f8e5m2:
+      return write(tensor, i, static_cast<std::uint8_t>(encode_small_float(tensor.dtype(), value.real)));
     case DType::i64:
     case DType::u64:
       return write(tensor, i, value.integer);
