@@ -5,17 +5,9 @@
 namespace intaglio {
 
 Values import_conv(NodeContext& node) {
-  const Shape& weight = node.shape(1);
-  node.require(node.rank(1) == node.rank(0) && node.rank(1) >= 3, "weight and input must have equally many dimensions", to_text(node.shape(0)), to_text(weight));
-  std::vector<std::int64_t> kernel_shape;
-  for (std::size_t i = 2; i < weight.size(); ++i) {
-    node.require(weight[i].is_constant(), "a kernel of symbolic size is not supported yet", "a constant extent", weight[i].text());
-    kernel_shape.push_back(weight[i].value());
-  }
-  const WindowAttributes window = read_window(node, kernel_shape);
   std::vector<Value*> operands{node.input(0), node.input(1)};
   if (Value* bias = node.optional_input(2)) operands.push_back(bias);
-  return {node.b.op("conv", std::move(operands), {{"strides", window.strides}, {"pads", window.pads}, {"dilations", window.dilations}, {"group", node.integer("group", 1)}})};
+  return {node.b.op("conv", std::move(operands), read_conv(node, 1))};
 }
 
 /// alpha * A * B + beta * C, both factors perhaps transposed.

@@ -116,5 +116,10 @@ Values import_reduce_log_sum_exp(NodeContext& node);
 // import_quantize.cpp
 Values import_quantize_linear(NodeContext& node);
 Values import_dequantize_linear(NodeContext& node);
+Values import_dynamic_quantize_linear(NodeContext& node);
+Values import_qlinear_conv(NodeContext& node);
+Values import_qlinear_matmul(NodeContext& node);
+Values import_conv_integer(NodeContext& node);
+Values import_matmul_integer(NodeContext& node);
 
 }  // namespace intaglio

@@ -64,4 +64,16 @@ WindowAttributes read_window(const NodeContext& node, std::vector<std::int64_t> 
   return window;
 }
 
+Attributes read_conv(const NodeContext& node, int weight) {
+  const Shape& shape = node.shape(weight);
+  node.require(shape.size() == node.shape(0).size() && shape.size() >= 3, "weight and input must have equally many dimensions", to_text(node.shape(0)), to_text(shape));
+  std::vector<std::int64_t> kernel_shape;
+  for (std::size_t i = 2; i < shape.size(); ++i) {
+    node.require(shape[i].is_constant(), "a kernel of symbolic size is not supported yet", "a constant extent", shape[i].text());
+    kernel_shape.push_back(shape[i].value());
+  }
+  const WindowAttributes window = read_window(node, kernel_shape);
+  return {{"strides", window.strides}, {"pads", window.pads}, {"dilations", window.dilations}, {"group", node.integer("group", 1)}};
+}
+
 }  // namespace intaglio
