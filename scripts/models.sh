@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Fetches and exports the models that tests and benchmarks use, once a machine and version of the scripts, and prints their folder:
-# efficientnet_lite0, minilm (trained), resnet50, mobilenet_v2, vit_b_16, bert_s128 (random weights), and labelled images under fetched/.
+# efficientnet_lite0, minilm (trained), resnet50, mobilenet_v2, vit_b_16, bert_s128 (random weights); smart-turn and labelled images under fetched/.
 # Needs the network and, until exported, about 7 GB for torch.
 set -euo pipefail
 source "$(dirname "$0")/common.sh"

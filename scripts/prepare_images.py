@@ -41,6 +41,7 @@ def main():
     parser.add_argument("folder", type=pathlib.Path)
     parser.add_argument("--count", type=int, default=32)
     parser.add_argument("--first", type=int, default=0)
+    parser.add_argument("--calibration", type=int, default=0, metavar="N", help="also write calibration.npz, the first N calibration images as `compile --calibrate` reads them")
     arguments = parser.parse_args()
     data = np.load(arguments.archive)
     chosen = slice(arguments.first, arguments.first + arguments.count)
@@ -48,6 +49,8 @@ def main():
     np.save(arguments.folder / "images.npy", preprocess(data["test_images"][chosen]))
     np.save(arguments.folder / "labels.npy", data["test_labels"][chosen])
     (arguments.folder / "classes.txt").write_text("\n".join(str(name) for name in data["classes"]) + "\n")
+    if arguments.calibration:
+        np.savez(arguments.folder / "calibration.npz", image=preprocess(data["calibration_images"][: arguments.calibration]))
 
 
 if __name__ == "__main__":
