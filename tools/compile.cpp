@@ -105,7 +105,7 @@ void add_compile(CLI::App& app) {
   command->add_option("--calibrate-method", flags->method, "how ranges follow from samples")->check(CLI::IsMember({"minmax", "entropy", "percentile", "mse"}))->capture_default_str()->group("Precision");
   command->add_option("-O", options.codegen.optimization_level, "-O0: no fusion, plain loops; -O1: fusion and layouts; -O2: everything")->check(CLI::Range(0, 2))->capture_default_str()->group("Optimization");
   command->add_option("--disable-pass", flags->disabled_passes, "leaves a pass out")->group("Optimization");
-  command->add_option("--disable-tactic", flags->disabled_tactics, "leaves a tactic out: tiled, depthwise, mma")
+  command->add_option("--disable-tactic", flags->disabled_tactics, "leaves a tactic out: tiled, depthwise, mma, wgmma")
       ->check(CLI::IsMember({"tiled", "depthwise", "mma"}))
       ->group("Optimization");
   command->add_option("--emit", flags->emit, "prints a stage")->check(CLI::IsMember({"graph", "optimized", "kernels", "llvm", "asm", "cuda", "ptx"}))->group("Debugging");

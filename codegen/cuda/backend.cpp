@@ -16,6 +16,7 @@
 #include "codegen/cuda/pack_along_sum.h"
 #include "codegen/cuda/prelude.h"
 #include "codegen/cuda/simt.h"
+#include "codegen/cuda/wgmma.h"
 #include "codegen/schedule/loops.h"
 #include "codegen/schedule/pull.h"
 #include "intaglio/artifact.h"
@@ -75,18 +76,42 @@ KernelPlan plan_mma(Contraction spec, MmaType type, std::string kind, const MmaO
   return plan;
 }
 
+KernelPlan plan_wgmma(Contraction spec, const WgmmaOperands& operands, std::string kind) {
+  KernelPlan plan;
+  plan.kind = std::move(kind);
+  const TileRows rows(spec);
+  const WgmmaTile tile = choose_wgmma_tile(spec, rows, operands);
+  const std::string split = tile.split > 1 ? fmt::format("_k{}", tile.split) : "";
+  const std::string tactic = fmt::format("{}x{}x{}_s{}{}_wgmma_sm90a", tile.rows, tile.columns, operands.line_elements(), tile.stages, split);
+  plan.text = tactic + " " + to_text(spec);
+  plan.name = spec.name = function_name(fmt::format("{}_{}", spec.name, tactic), plan.text);
+  plan.symbols = spec.symbols;
+  plan.packed_operand = spec.constant_b;
+  WgmmaKernel wgmma = emit_wgmma(spec, rows, operands, tile);
+  plan.tasks = wgmma.blocks;
+  plan.shared_bytes = tile.shared_bytes();
+  plan.overlaps = true;
+  plan.tensor_maps = std::move(wgmma.maps);
+  take(plan, std::move(wgmma.kernel));
+  return plan;
+}
+
 /// How a contraction is computed.
 struct Tactic {
-  std::optional<Contraction> spec;  ///< nothing: as loops
-  std::optional<MmaType> mma;       ///< nothing: on the plain arithmetic units
+  std::optional<Contraction> spec;     ///< nothing: as loops
+  std::optional<WgmmaOperands> wgmma;  ///< by TMA and wgmma
+  std::optional<MmaType> mma;          ///< else by mma.sync; nothing: on the plain arithmetic units
 };
 
-Tactic choose_tactic(const Node& kernel_node, const CodegenOptions& options, const MmaOptions& mma_options) {
+Tactic choose_tactic(const Node& kernel_node, const CudaTarget& target, const CodegenOptions& options, const MmaOptions& mma_options) {
   Tactic tactic;
   if (options.optimization_level == 0 || options.disabled_tactics.contains("tiled")) return tactic;
   tactic.spec = describe_contraction(kernel_node);
   if (tactic.spec && tactic.spec->kind != Contraction::Kind::dense) tactic.spec.reset();
-  if (tactic.spec && !options.disabled_tactics.contains("mma")) tactic.mma = mma_type(*tactic.spec, mma_options);
+  if (!tactic.spec) return tactic;
+  // Indices of copies by TMA are not checked.
+  if (!target.is_ptx() && !options.checked && !options.disabled_tactics.contains("wgmma")) tactic.wgmma = wgmma_operands(*tactic.spec, TileRows(*tactic.spec));
+  if (!tactic.wgmma && !options.disabled_tactics.contains("mma")) tactic.mma = mma_type(*tactic.spec, mma_options);
   return tactic;
 }
 
@@ -97,8 +122,9 @@ KernelPlan CudaBackend::plan_kernel(const Node& kernel_node) const {
   const std::string kind = root ? std::string(root->op_name()) : "elementwise";
   if (!root || root->op().op_class != OpClass::contraction) return plan_loops(lower_to_loops(kernel_node, kLoopTraits), kind, options_.checked);
   const MmaOptions mma_options{options_.tf32, false, options_.checked};
-  Tactic tactic = choose_tactic(kernel_node, options_, mma_options);
-  KernelPlan plan = tactic.mma    ? plan_mma(std::move(*tactic.spec), *tactic.mma, kind, mma_options)
+  Tactic tactic = choose_tactic(kernel_node, target_, options_, mma_options);
+  KernelPlan plan = tactic.wgmma  ? plan_wgmma(std::move(*tactic.spec), *tactic.wgmma, kind)
+                    : tactic.mma  ? plan_mma(std::move(*tactic.spec), *tactic.mma, kind, mma_options)
                     : tactic.spec ? plan_simt(std::move(*tactic.spec), kind, options_.checked)
                                   : plan_loops(lower_naive_contraction(kernel_node), kind, options_.checked);
   plan.flops = contraction_flops(*root);
@@ -106,7 +132,8 @@ KernelPlan CudaBackend::plan_kernel(const Node& kernel_node) const {
 }
 
 Tensor CudaBackend::pack_weights(const Node& kernel_node) const {
-  return choose_tactic(kernel_node, options_, {options_.tf32}).mma ? pack_along_sum(kernel_node) : cpu::pack_panels(kernel_node);
+  const Tactic tactic = choose_tactic(kernel_node, target_, options_, {options_.tf32});
+  return tactic.wgmma ? pack_for_wgmma(kernel_node) : tactic.mma ? pack_along_sum(kernel_node) : cpu::pack_panels(kernel_node);
 }
 
 nlohmann::ordered_json CudaBackend::requirements() const { return {{"target", "cuda"}, {"arch", target_.arch}, {"nvrtc", nvrtc_version()}}; }

@@ -19,8 +19,8 @@ CudaKernel emit_loops(const kernel::Kernel& kernel, bool checked);
 bool fits_narrow_index(const std::vector<kernel::Buffer>& buffers, const std::vector<std::string>& symbols);
 
 /// "extern "C" __global__ void __launch_bounds__(256) name(const float* b0, .., int64 s0, .., Status* status) {": buffers, symbols, status, as the
-/// runtime passes them. `cluster` blocks run at once and may read each other's shared memory.
+/// runtime passes them, and more `parameters`. `cluster` blocks run at once and may read each other's shared memory; a multiprocessor should hold `blocks`.
 std::string signature(const std::string& name, const std::vector<kernel::Buffer>& buffers, const std::vector<std::string>& symbols, int block_threads,
-                      int cluster = 1);
+                      int cluster = 1, int blocks = 0, const std::string& parameters = "");
 
 }  // namespace intaglio::cuda

@@ -250,6 +250,119 @@ __device__ __forceinline__ void wgmma_wait() {
   asm volatile("wgmma.wait_group.sync.aligned %0;" ::"n"(kPending) : "memory");
 }
 
+// A tile of shared memory as wgmma takes it: lines of 128 bytes along the sum, 8 of them after 1024 bytes, chunks exchanged as TMA does (128-byte swizzle).
+__device__ __forceinline__ uint64 wgmma_lines(uint32 tile) { return uint64(tile >> 4 & 0x3fff) | uint64(1) << 16 | uint64(64) << 32 | uint64(1) << 62; }
+// The same of lines of 64 columns, one a step of the sum: `next` bytes after them come those of the next 64 columns.
+__device__ __forceinline__ uint64 wgmma_columns(uint32 tile, uint32 next) {
+  return uint64(tile >> 4 & 0x3fff) | uint64(next >> 4) << 16 | uint64(64) << 32 | uint64(1) << 62;
+}
+
+#if defined(__CUDA_ARCH_FEAT_SM90_ALL)
+// d = a * b (+ d where `add`) for 64 rows of `a` and as many columns as d has tiles of 8. A thread has in d[j] what mma_m16n8 gives it of columns 8j..8j+7.
+// The texts count the registers of d in tens.
+#define PTX_D(t, i) "%" #t #i
+#define PTX_TWO(t) PTX_D(t, 0) ", " PTX_D(t, 1)
+#define PTX_FOUR(t) PTX_TWO(t) ", " PTX_D(t, 2) ", " PTX_D(t, 3)
+#define PTX_SIX(t) PTX_FOUR(t) ", " PTX_D(t, 4) ", " PTX_D(t, 5)
+#define PTX_EIGHT(t) PTX_SIX(t) ", " PTX_D(t, 6) ", " PTX_D(t, 7)
+#define PTX_TEN(t) PTX_EIGHT(t) ", " PTX_D(t, 8) ", " PTX_D(t, 9) ", "
+#define PTX_D16 PTX_TEN() PTX_SIX(1)
+#define PTX_D32 PTX_TEN() PTX_TEN(1) PTX_TEN(2) PTX_TWO(3)
+#define PTX_D48 PTX_TEN() PTX_TEN(1) PTX_TEN(2) PTX_TEN(3) PTX_EIGHT(4)
+#define PTX_D64 PTX_TEN() PTX_TEN(1) PTX_TEN(2) PTX_TEN(3) PTX_TEN(4) PTX_TEN(5) PTX_FOUR(6)
+#define PTX_D96 PTX_TEN() PTX_TEN(1) PTX_TEN(2) PTX_TEN(3) PTX_TEN(4) PTX_TEN(5) PTX_TEN(6) PTX_TEN(7) PTX_TEN(8) PTX_SIX(9)
+#define PTX_D128 \
+  PTX_TEN() PTX_TEN(1) PTX_TEN(2) PTX_TEN(3) PTX_TEN(4) PTX_TEN(5) PTX_TEN(6) PTX_TEN(7) PTX_TEN(8) PTX_TEN(9) PTX_TEN(10) PTX_TEN(11) PTX_EIGHT(12)
+
+#define PTX_TILE(c, j) c(d[j][0]), c(d[j][1]), c(d[j][2]), c(d[j][3])
+#define PTX_TILES4(c, j) PTX_TILE(c, j), PTX_TILE(c, j + 1), PTX_TILE(c, j + 2), PTX_TILE(c, j + 3)
+#define PTX_TILES8(c, j) PTX_TILES4(c, j), PTX_TILES4(c, j + 4)
+#define PTX_R16(c) PTX_TILES4(c, 0)
+#define PTX_R32(c) PTX_TILES8(c, 0)
+#define PTX_R48(c) PTX_TILES8(c, 0), PTX_TILES4(c, 8)
+#define PTX_R64(c) PTX_TILES8(c, 0), PTX_TILES8(c, 8)
+#define PTX_R96(c) PTX_TILES8(c, 0), PTX_TILES8(c, 8), PTX_TILES8(c, 16)
+#define PTX_R128(c) PTX_TILES8(c, 0), PTX_TILES8(c, 8), PTX_TILES8(c, 16), PTX_TILES8(c, 24)
+
+// `n` columns in `r` registers; ra.. are the numbers of the operands after them.
+#define PTX_WGMMA_F16(name, types, n, r, ra, rb, rp, rt)                                                                                       \
+  template <int kTransposeB>                                                                                                                   \
+  __device__ __forceinline__ void name(float (&d)[n / 8][4], uint64 a, uint64 b, bool add) {                                                   \
+    asm volatile("{\n .reg .pred p;\n setp.ne.b32 p, %" #rp ", 0;\n wgmma.mma_async.sync.aligned.m64n" #n "k16.f32." types " {" PTX_D##r       \
+                 "}, %" #ra ", %" #rb ", p, 1, 1, 0, %" #rt ";\n}"                                                                             \
+                 : PTX_R##r(PTX_FLOAT)                                                                                                         \
+                 : "l"(a), "l"(b), "r"(int(add)), "n"(kTransposeB));                                                                           \
+  }
+#define PTX_WGMMA_FLOAT(name, types, k, n, r, ra, rb, rp)                                                                                      \
+  __device__ __forceinline__ void name(float (&d)[n / 8][4], uint64 a, uint64 b, bool add) {                                                   \
+    asm volatile("{\n .reg .pred p;\n setp.ne.b32 p, %" #rp ", 0;\n wgmma.mma_async.sync.aligned.m64n" #n "k" #k ".f32." types " {" PTX_D##r   \
+                 "}, %" #ra ", %" #rb ", p, 1, 1;\n}"                                                                                          \
+                 : PTX_R##r(PTX_FLOAT)                                                                                                         \
+                 : "l"(a), "l"(b), "r"(int(add)));                                                                                             \
+  }
+#define PTX_WGMMA_INT(name, types, n, r, ra, rb, rp)                                                                                           \
+  __device__ __forceinline__ void name(int32 (&d)[n / 8][4], uint64 a, uint64 b, bool add) {                                                   \
+    asm volatile("{\n .reg .pred p;\n setp.ne.b32 p, %" #rp ", 0;\n wgmma.mma_async.sync.aligned.m64n" #n "k32.s32." types " {" PTX_D##r       \
+                 "}, %" #ra ", %" #rb ", p;\n}"                                                                                                \
+                 : PTX_R##r(PTX_INT)                                                                                                           \
+                 : "l"(a), "l"(b), "r"(int(add)));                                                                                             \
+  }
+#define PTX_FLOAT(x) "+f"(x)
+#define PTX_INT(x) "+r"(x)
+#define PTX_WGMMA_WIDTH(n, r, ra, rb, rp, rt)                            \
+  PTX_WGMMA_F16(wgmma_f16, "f16.f16", n, r, ra, rb, rp, rt)              \
+  PTX_WGMMA_F16(wgmma_bf16, "bf16.bf16", n, r, ra, rb, rp, rt)           \
+  PTX_WGMMA_FLOAT(wgmma_tf32, "tf32.tf32", 8, n, r, ra, rb, rp)          \
+  PTX_WGMMA_FLOAT(wgmma_e4m3, "e4m3.e4m3", 32, n, r, ra, rb, rp)         \
+  PTX_WGMMA_INT(wgmma_s8, "s8.s8", n, r, ra, rb, rp)                     \
+  PTX_WGMMA_INT(wgmma_u8_s8, "u8.s8", n, r, ra, rb, rp)
+PTX_WGMMA_WIDTH(32, 16, 16, 17, 18, 19)
+PTX_WGMMA_WIDTH(64, 32, 32, 33, 34, 35)
+PTX_WGMMA_WIDTH(96, 48, 48, 49, 50, 51)
+PTX_WGMMA_WIDTH(128, 64, 64, 65, 66, 67)
+PTX_WGMMA_WIDTH(192, 96, 96, 97, 98, 99)
+PTX_WGMMA_WIDTH(256, 128, 128, 129, 130, 131)
+#endif
+
+// Nothing that reads or writes these registers moves across this point.
+__device__ __forceinline__ void settle(float& x) { asm volatile("" : "+f"(x)::"memory"); }
+__device__ __forceinline__ void settle(int32& x) { asm volatile("" : "+r"(x)::"memory"); }
+template <typename T, int kTiles>
+__device__ __forceinline__ void wgmma_settle(T (&d)[kTiles][4]) {
+#pragma unroll
+  for (int i = 0; i < kTiles * 4; ++i) settle(d[i / 4][i % 4]);
+}
+
+// Clusters: blocks that run at once and read each other's shared memory. All threads of all its blocks meet; what they wrote before is seen after.
+__device__ __forceinline__ void cluster_sync() {
+  asm volatile("barrier.cluster.arrive.release.aligned;\n barrier.cluster.wait.acquire.aligned;" ::: "memory");
+}
+__device__ __forceinline__ int cluster_rank() {
+  int rank;
+  asm volatile("mov.u32 %0, %%cluster_ctarank;" : "=r"(rank));
+  return rank;
+}
+// Four floats at this address in the shared memory of block `rank` of the cluster.
+__device__ __forceinline__ void load_from_block(float* to, uint32 address, int rank) {
+  asm volatile("{\n .reg .b32 there;\n mapa.shared::cluster.u32 there, %4, %5;\n ld.shared::cluster.v4.f32 {%0, %1, %2, %3}, [there];\n}"
+               : "=f"(to[0]), "=f"(to[1]), "=f"(to[2]), "=f"(to[3])
+               : "r"(address), "r"(rank)
+               : "memory");
+}
+__device__ __forceinline__ void load_from_block(int32* to, uint32 address, int rank) {
+  asm volatile("{\n .reg .b32 there;\n mapa.shared::cluster.u32 there, %4, %5;\n ld.shared::cluster.v4.s32 {%0, %1, %2, %3}, [there];\n}"
+               : "=r"(to[0]), "=r"(to[1]), "=r"(to[2]), "=r"(to[3])
+               : "r"(address), "r"(rank)
+               : "memory");
+}
+// 16 bytes of this block's shared memory.
+__device__ __forceinline__ void store_shared(uint32 address, const float* from) {
+  asm volatile("st.shared.v4.f32 [%0], {%1, %2, %3, %4};" ::"r"(address), "f"(from[0]), "f"(from[1]), "f"(from[2]), "f"(from[3]) : "memory");
+}
+__device__ __forceinline__ void store_shared(uint32 address, const int32* from) {
+  asm volatile("st.shared.v4.s32 [%0], {%1, %2, %3, %4};" ::"r"(address), "r"(from[0]), "r"(from[1]), "r"(from[2]), "r"(from[3]) : "memory");
+}
+
 // Registers a thread of this warpgroup may use from here on.
 template <int kRegisters>
 __device__ __forceinline__ void raise_registers() {
@@ -258,18 +371,6 @@ __device__ __forceinline__ void raise_registers() {
 template <int kRegisters>
 __device__ __forceinline__ void lower_registers() {
   asm volatile("setmaxnreg.dec.sync.aligned.u32 %0;" ::"n"(kRegisters));
-}
-
-// Clusters: blocks that run at once and read each other's shared memory. All threads of all its blocks meet; what they wrote before is seen after.
-__device__ __forceinline__ void cluster_sync() {
-  asm volatile("barrier.cluster.arrive.release.aligned;\n barrier.cluster.wait.acquire.aligned;" ::: "memory");
-}
-// Four floats at this address in the shared memory of block `rank` of the cluster.
-__device__ __forceinline__ void load_from_block(float* to, uint32 address, int rank) {
-  asm volatile("{\n .reg .b32 there;\n mapa.shared::cluster.u32 there, %4, %5;\n ld.shared::cluster.v4.f32 {%0, %1, %2, %3}, [there];\n}"
-               : "=f"(to[0]), "=f"(to[1]), "=f"(to[2]), "=f"(to[3])
-               : "r"(address), "r"(rank)
-               : "memory");
 }
 
 // Programmatic dependent launch: the next kernel may start; the one before has ended and its results are there.
