@@ -35,7 +35,7 @@ bool pads_itself(const Node& node) {
 
 /// True if padding with `fill` before `node` is what node's own padding does.
 bool pads_alike(const Node& node, double fill) {
-  if (node.is("conv")) return fill == 0;
+  if (node.is("conv")) return fill == static_cast<double>(node.integer("pad_value"));
   // Whether the last window of ceil_mode exists depends on which side of the border is padding.
   if (node.integer("ceil_mode") != 0) return false;
   if (node.is("max_pool")) return fill == -std::numeric_limits<double>::infinity();

@@ -135,7 +135,8 @@ void KernelGroup::absorb_epilogue(bool same_memory_order) {
   for (std::size_t i = 0; i < candidates.size(); ++i) {
     roles_[candidates[i]] = {};
     const auto out = leaving();
-    if (out.size() == 1 && out[0] == candidates[i]) kept = i + 1;
+    // What a dequantization reads takes fewer bytes to store, and its readers repeat it.
+    if (out.size() == 1 && out[0] == candidates[i] && !candidates[i]->is("dequantize")) kept = i + 1;
   }
   roles_ = before;
   for (std::size_t i = 0; i < kept; ++i) roles_[candidates[i]] = {};
@@ -152,6 +153,8 @@ bool KernelGroup::may_absorb(const Node& producer, const std::vector<Node*>& vie
     return light && is_internal(*producer.result());
   }
   if (!is_elementwise(producer) || !light) return false;
+  // What a quantization writes takes fewer bytes than what it reads: it belongs to the contraction before it, if there is one.
+  if (producer.is("quantize") && is_contraction(*first_)) return false;
   if (is_free_to_repeat(producer)) return true;
   if (!is_internal(*producer.result())) return false;
   const Role role = role_from_uses(*producer.result());

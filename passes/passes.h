@@ -31,6 +31,8 @@ bool lift_slices(Graph& graph, const PassContext& context);
 bool merge_matmuls(Graph& graph, const PassContext& context);
 /// Puts quantize and dequantize around the contractions that are to be computed in fewer bits.
 bool insert_quantization(Graph& graph, const PassContext& context);
+/// Computes contractions of dequantized operands in integers.
+bool lower_quantized(Graph& graph, const PassContext& context);
 /// Rewrites f32 values to 16-bit floats, but for what needs the range or precision of f32.
 bool convert_precision(Graph& graph, const PassContext& context);
 /// Gives each value the memory order that its producer and readers work best in.

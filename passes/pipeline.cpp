@@ -20,6 +20,7 @@ constexpr Pass kLiftViews{"lift_views", lift_views, 1};
 constexpr Pass kLiftSlices{"lift_slices", lift_slices, 2};
 constexpr Pass kMergeMatmuls{"merge_matmuls", merge_matmuls, 2};
 constexpr Pass kInsertQuantization{"insert_quantization", insert_quantization, 0};
+constexpr Pass kLowerQuantized{"lower_quantized", lower_quantized, 1};
 constexpr Pass kConvertPrecision{"convert_precision", convert_precision, 0};
 constexpr Pass kChooseLayouts{"choose_layouts", choose_layouts, 1};
 constexpr Pass kFuseKernels{"fuse_kernels", fuse_kernels, 0};
@@ -27,6 +28,10 @@ constexpr Pass kFuseKernels{"fuse_kernels", fuse_kernels, 0};
 constexpr std::array kPipeline{
     // Shape-Concat-Reshape chains are known at compile time; everything below is easier without them.
     kFoldShapes,
+    // Quantization that only moves through pooling and views joins what is computed.
+    kSimplify,
+    // What the model has quantized is computed in integers, before its weights are folded to floats and anything is folded into them.
+    kLowerQuantized,
     // Dequantized weights, transposed weights, masks and position ids that do not depend on an input.
     kFoldConstants,
     // Exporters leave identities behind: casts to the same type, transposes that cancel, reshapes of reshapes.
@@ -61,6 +66,7 @@ constexpr std::array kPipeline{
     kEliminateDead,
     // Scales are those of the final weights and of activations that will exist. Calibration runs the graph as it is here.
     kInsertQuantization,
+    kLowerQuantized,
     // Batch norms and scales are in the weights by now, folded in f32; the casts move no value, so layouts and fusion see through them.
     kConvertPrecision,
     // The weights in their new type.

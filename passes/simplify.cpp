@@ -27,6 +27,7 @@ bool simplify_node(Node& node) {
   Builder b(*node.graph(), node.origins, &node);
   Value* replacement = apply_first(arithmetic_rules(), node, b);
   if (!replacement) replacement = apply_first(movement_rules(), node, b);
+  if (!replacement) replacement = apply_first(quantize_rules(), node, b);
   if (!replacement) return false;
   if (Node* producer = replacement->producer(); producer && !producer->is("const"))
     producer->origins = merge(producer->origins, node.origins);

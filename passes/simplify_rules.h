@@ -1,4 +1,5 @@
-// The algebraic identities that `simplify` applies, one function each; the tables are in simplify_arithmetic.cpp and simplify_movement.cpp.
+// The algebraic identities that `simplify` applies, one function each; the tables are in simplify_arithmetic.cpp, simplify_movement.cpp and
+// simplify_quantize.cpp.
 #pragma once
 
 #include <span>
@@ -17,5 +18,6 @@ struct SimplifyRule {
 
 std::span<const SimplifyRule> arithmetic_rules();
 std::span<const SimplifyRule> movement_rules();
+std::span<const SimplifyRule> quantize_rules();
 
 }  // namespace intaglio

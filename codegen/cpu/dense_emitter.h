@@ -47,7 +47,7 @@ class DenseEmitter {
   void fill_slab(const Depth& depth);
   void fill_slab_pixels(llvm::Value* destination, llvm::Value* first_column, llvm::Value* begin, llvm::Value* end, const Depth& depth);
   void copy_run(llvm::Value* destination, llvm::Value* count, const kernel::Expr& value, int var);
-  void fill_zeros(llvm::Value* destination, llvm::Value* count);
+  void fill_padding(llvm::Value* destination, llvm::Value* count);
   void for_each_vector(llvm::Value* count, const std::function<void(llvm::Value* position, llvm::Value* mask)>& body);
   void pack_panels();
 

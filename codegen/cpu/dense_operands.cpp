@@ -1,11 +1,11 @@
-// Fills what the tiles read from scratch: the slab (the task's input positions with zeros around them) and the panels of a `b` that changes from run to run.
+// Fills what the tiles read from scratch: the slab (the task's input positions with padding around them) and the panels of a `b` that changes from run to run.
 
 #include "codegen/cpu/dense_emitter.h"
 #include "support/diagnostics.h"
 
 namespace intaglio::cpu {
 
-/// Copies the input positions that the task's tiles read to the slab, row by row; positions outside of the input are 0.
+/// Copies the input positions that the task's tiles read to the slab, row by row; positions outside of the input are `pad_value`.
 void DenseEmitter::fill_slab(const Depth& depth) {
   const auto span = [&](const Range& range, std::int64_t stride, const Dim& taps, std::int64_t dilation) {
     llvm::Value* steps = ir().CreateMul(ir().CreateSub(ir().CreateSub(range.end, range.begin), index(1)), index(stride));
@@ -24,13 +24,13 @@ void DenseEmitter::fill_slab(const Depth& depth) {
     if (!spec_.padded) return fill_slab_pixels(destination, first_column, index(0), columns, depth);
 
     llvm::Value* inside = ir().CreateICmpULT(input_row, dim(spec_.input_height));  // unsigned: negative rows are far outside
-    when(ir().CreateNot(inside), [&] { fill_zeros(destination, ir().CreateMul(columns, pitch)); });
+    when(ir().CreateNot(inside), [&] { fill_padding(destination, ir().CreateMul(columns, pitch)); });
     when(inside, [&] {
       llvm::Value* begin = minimum(maximum(ir().CreateNeg(first_column), index(0)), columns);
       llvm::Value* end = maximum(minimum(ir().CreateSub(dim(spec_.input_width), first_column), columns), begin);
-      fill_zeros(destination, ir().CreateMul(begin, pitch));
+      fill_padding(destination, ir().CreateMul(begin, pitch));
       fill_slab_pixels(destination, first_column, begin, end, depth);
-      fill_zeros(at(destination, ir().CreateMul(end, pitch)), ir().CreateMul(ir().CreateSub(columns, end), pitch));
+      fill_padding(at(destination, ir().CreateMul(end, pitch)), ir().CreateMul(ir().CreateSub(columns, end), pitch));
     });
   });
 }
@@ -76,9 +76,11 @@ void DenseEmitter::copy_run(llvm::Value* destination, llvm::Value* count, const 
   });
 }
 
-void DenseEmitter::fill_zeros(llvm::Value* destination, llvm::Value* count) {
+void DenseEmitter::fill_padding(llvm::Value* destination, llvm::Value* count) {
+  llvm::Constant* padding = llvm::Constant::getNullValue(vector_);
+  if (spec_.pad_value != 0) padding = llvm::ConstantInt::getSigned(vector_, spec_.pad_value);
   for_each_vector(count, [&](llvm::Value* position, llvm::Value* mask) {
-    emitter_.store(slab_, at(destination, position), llvm::Constant::getNullValue(vector_), element_bytes_, mask);
+    emitter_.store(slab_, at(destination, position), padding, element_bytes_, mask);
   });
 }
 

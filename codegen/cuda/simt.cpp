@@ -110,7 +110,7 @@ class SimtEmitter {
     source_.open(fmt::format("for (int i = threadIdx.x; i < {}; i += {}) {{", kTile * kDepth, kThreads));
     source_.line(fmt::format("const int kk = i % {0}, mm = i / {0};", kDepth));
     source_.line(index("k = k0 + kk, m = m0 + mm;"));
-    source_.line(fmt::format("{} element = 0;", type_));
+    source_.line(fmt::format("{} element = {};  // beyond the sum it meets zeros of b", type_, spec_.pad_value));
     source_.open(fmt::format("if (k < {} && m < {}) {{", depth_, rows_));
     split_step();
     split_row();

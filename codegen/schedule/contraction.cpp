@@ -23,8 +23,7 @@ class Describer {
     for (Axis* axis : {&spec_.y, &spec_.x, &spec_.n, &spec_.r, &spec_.s, &spec_.c}) axis->var = spec_.new_variable();
     spec_.a_y = spec_.new_variable();
     spec_.a_x = spec_.new_variable();
-    const DType dtype = root.result()->type.dtype;
-    spec_.compute = dtype == DType::f16 || dtype == DType::bf16 ? DType::f32 : dtype;
+    spec_.compute = sum_dtype(root);
   }
 
   Contraction conv() {
@@ -67,6 +66,7 @@ class Describer {
     spec_.stride_x = strides.back();
     spec_.dilation_x = dilations.back();
     spec_.pad_x = pads[two ? 1 : 0];
+    spec_.pad_value = root_.integer("pad_value");
     for (std::int64_t pad : pads) spec_.padded |= pad != 0;
 
     const Expr n = kernel::var(spec_.n.var);
@@ -152,8 +152,8 @@ class Describer {
   }
 
   void pull_operands(const Index& a_index, const Index& b_index) {
-    spec_.a = pull_.operand(root_, 0, a_index);
-    spec_.b = pull_.operand(root_, 1, b_index);
+    spec_.a = kernel::cast(pull_.operand(root_, 0, a_index), spec_.compute);
+    spec_.b = kernel::cast(pull_.operand(root_, 1, b_index), spec_.compute);
     const Value* weight = root_.operand(1);
     if (weight->producer()) return;
     const bool depends_on_batch = [&] {
@@ -247,6 +247,11 @@ std::optional<Contraction> describe_contraction(const Node& kernel_node) {
   if (root->is("matmul")) return Describer(kernel_node, *root).matmul();
   if (root->operand(0)->type.rank() > 4) return std::nullopt;
   return Describer(kernel_node, *root).conv();
+}
+
+DType sum_dtype(const Node& root) {
+  const DType dtype = root.result()->type.dtype;
+  return dtype == DType::f16 || dtype == DType::bf16 ? DType::f32 : dtype;
 }
 
 Dim contraction_flops(const Node& root) {

@@ -16,7 +16,12 @@ struct Axis {
 };
 
 /// result[batch, y, x, n] = epilogue(sum over r, s, c of a[batch, y*stride_y + r*dilation_y - pad_y, x*stride_x + s*dilation_x - pad_x, c] * b[batch, r, s, c, n]),
-/// where `a` is 0 outside of its `input_height` x `input_width`.
+/// where `a` is `pad_value` outside of its `input_height` x `input_width`.
+///
+/// Quantized groups arrive as contractions of integers: `compute` is i32, the buffers behind `a` and `b` hold u8 or i8, and `a` and `b` are casts of
+/// loads from them to i32. The sum is exact (lower_quantized has checked that it fits), whatever its order. Zero points and the quantized bias are i32
+/// constants for each column in the epilogue, and so are the scales, one f32 factor; `pad_value` is the zero point of `a`. Where a kernel can only pad
+/// with zeros and pad_value is another number, it must correct the sums at the border or leave the contraction to another kernel.
 struct Contraction {
   enum class Kind {
     dense,      ///< matmul, convolution; grouped convolution has its group in `batch`
@@ -38,6 +43,7 @@ struct Contraction {
   std::int64_t stride_y = 1, stride_x = 1, dilation_y = 1, dilation_x = 1;
   Dim pad_y = 0, pad_x = 0;  ///< before the first row and column
   bool padded = false;       ///< some tap may fall outside of the input
+  std::int64_t pad_value = 0;  ///< what `a` is there; not 0 for integers alone
 
   int a_y = 0, a_x = 0;  ///< variables for the input's row and column in `a`
   kernel::Expr a;        ///< in terms of batch, a_y, a_x, c (depthwise: n)
@@ -58,6 +64,9 @@ struct Contraction {
 
 /// The contraction of a `kernel` node whose root is matmul or conv of at most two spatial dimensions; nothing for others, which lower_naive serves.
 std::optional<Contraction> describe_contraction(const Node& kernel_node);
+
+/// What a contraction is summed in: f32 for 16-bit floats, i32 for 8-bit integers, else the type of its result.
+DType sum_dtype(const Node& root);
 
 /// Any contraction as plain loops: one fold for each element of the result. The schedule of last resort, and of -O0.
 kernel::Kernel lower_naive_contraction(const Node& kernel_node);

@@ -12,7 +12,10 @@ using kernel::Op;
 Expr product(const Expr& a, const Expr& b) { return kernel::binary(Op::mul, a, b); }
 Expr sum(const Expr& a, const Expr& b) { return kernel::binary(Op::add, a, b); }
 
-/// The fold of one element of conv: sum over input channels and taps, taps outside of the input count as 0.
+/// An element of an operand in the type that is summed in.
+Expr element_of(RegionPull& pull, const Node& root, int operand, const Index& index) { return kernel::cast(pull.operand(root, operand, index), sum_dtype(root)); }
+
+/// The fold of one element of conv: sum over input channels and taps, taps outside of the input count as `pad_value`.
 Expr conv_element(kernel::Kernel& kernel, RegionPull& pull, const Node& conv, const Index& out) {
   const Type& input = conv.operand(0)->type;
   const Type& weight = conv.operand(1)->type;
@@ -42,8 +45,10 @@ Expr conv_element(kernel::Kernel& kernel, RegionPull& pull, const Node& conv, co
     a_index.push_back(kernel::binary(Op::max, zero, kernel::binary(Op::min, at, last)));
     b_index.push_back(tap);
   }
-  const Expr a = pull.operand(conv, 0, a_index);
-  Expr element = kernel::select(inside, product(a, pull.operand(conv, 1, b_index)), kernel::constant(a->dtype, 0));
+  const Expr factor = element_of(pull, conv, 1, b_index);
+  // Padding with 0 adds 0, to weights that are infinite too.
+  const Expr padding = kernel::constant(factor->dtype, static_cast<double>(conv.integer("pad_value")));
+  Expr element = kernel::select(inside, product(element_of(pull, conv, 0, a_index), factor), kernel::is_zero(padding) ? padding : product(padding, factor));
   for (int i = static_cast<int>(taps.size()) - 1; i >= 0; --i) element = kernel::reduce(Op::add, taps[i], kernel::from_dim(weight.shape[i + 2]), element);
   element = kernel::reduce(Op::add, channel_var, kernel::from_dim(weight.shape[1]), element);
   return conv.operand(2) ? sum(element, pull.operand(conv, 2, {out[1]})) : element;
@@ -60,7 +65,7 @@ Expr matmul_element(kernel::Kernel& kernel, RegionPull& pull, const Node& matmul
     index[index.size() - (operand == 0 ? 1 : 2)] = kernel::var(k_var);
     return index;
   };
-  const Expr element = product(pull.operand(matmul, 0, operand_index(0)), pull.operand(matmul, 1, operand_index(1)));
+  const Expr element = product(element_of(pull, matmul, 0, operand_index(0)), element_of(pull, matmul, 1, operand_index(1)));
   return kernel::reduce(Op::add, k_var, kernel::from_dim(matmul.operand(0)->type.shape.back()), element);
 }
 

@@ -19,7 +19,7 @@ std::string to_text(const Contraction& contraction) {
                       axis("s", contraction.s), axis("c", contraction.c));
   text += fmt::format("  input {}x{} stride {}x{} dilation {}x{} pad {}x{}{} at v{}, v{}\n", contraction.input_height.text(), contraction.input_width.text(), contraction.stride_y,
                       contraction.stride_x, contraction.dilation_y, contraction.dilation_x, contraction.pad_y.text(), contraction.pad_x.text(),
-                      contraction.padded ? " padded" : "", contraction.a_y, contraction.a_x);
+                      contraction.padded ? fmt::format(" padded with {}", contraction.pad_value) : "", contraction.a_y, contraction.a_x);
   text += fmt::format("  a = {}\n  b = {}{}\n", kernel::to_text(contraction.a), kernel::to_text(contraction.b),
                       contraction.constant_b >= 0 ? fmt::format(" (constant, packed from buffer {})", contraction.constant_b) : "");
   text += fmt::format("  sum in {} as v{}\n  buffer {}[{}] = {}\n", dtype_name(contraction.compute), contraction.accumulator, contraction.buffers.size() - 1,

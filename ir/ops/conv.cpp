@@ -24,10 +24,25 @@ void check_channels(InferContext& context, std::int64_t group) {
                fmt::format("weight.shape[1] = {}, group = {}", of_group.text(), group), help);
 }
 
+/// The dtypes of a convolution of integers (C1), and what padding counts as (C8).
+void check_integers(const InferContext& context) {
+  context.require(is_byte(context.operand(1).dtype), "C1", "the weight of integers does not hold u8 or i8");
+  if (context.has_operand(2)) context.require(context.operand(2).dtype == DType::i32, "C1", "the bias of integers does not hold i32");
+  const std::int64_t value = context.node().integer("pad_value");
+  const std::int64_t low = context.operand(0).dtype == DType::u8 ? 0 : -128;
+  context.require(value >= low && value < low + 256, "C8", "x cannot hold the padding", {}, fmt::format("pad_value = {}", value));
+}
+
 std::vector<Type> infer_conv(InferContext& context) {
   const Node& node = context.node();
-  require_float(context, 0, "C1");
-  require_equal_dtypes(context, "C1");
+  const bool bytes = is_byte(context.operand(0).dtype);
+  if (bytes) {
+    check_integers(context);
+  } else {
+    require_float(context, 0, "C1");
+    require_equal_dtypes(context, "C1");
+    context.require(node.integer("pad_value") == 0, "C8", "floats are padded with zeros only", {}, fmt::format("pad_value = {}", node.integer("pad_value")));
+  }
   check_window(context, "C2", "C3");
   const Type& x = context.operand(0);
   const Type& w = context.operand(1);
@@ -41,7 +56,7 @@ std::vector<Type> infer_conv(InferContext& context) {
     context.require(context.operand(2).rank() == 1, "C6", "the bias is not a vector");
     context.require_equal(context.operand(2).shape[0], outputs, "C6", "the length of the bias and the output channels");
   }
-  Type result{x.dtype, {x.shape[0], outputs}};
+  Type result{bytes ? DType::i32 : x.dtype, {x.shape[0], outputs}};
   const auto window = window_of(node, {});
   for (std::size_t i = 0; i + 2 < x.shape.size(); ++i) {
     result.shape.push_back(window_count(window, i, x.shape[i + 2], w.shape[i + 2], false));
@@ -54,7 +69,7 @@ std::vector<Tensor> evaluate_conv(const Node& node, const std::vector<Tensor>& o
   const Extents& w = operands[1].shape();
   const auto window = window_of(node, {w.begin() + 2, w.end()});
   const Tensor bias = operands.size() > 2 ? operands[2] : Tensor();
-  return {host::conv(operands[0], operands[1], bias, window, node.integer("group"), static_extents(types[0].shape))};
+  return {host::conv(operands[0], operands[1], bias, window, node.integer("group"), node.integer("pad_value"), static_extents(types[0].shape))};
 }
 
 }  // namespace
@@ -63,20 +78,22 @@ OpRecord conv_record() {
   return {
       .name = "conv",
       .op_class = OpClass::contraction,
-      .doc = "Cross-correlation of x (N,C,spatial..) with weight (M,C/group,kernel..) plus bias (M, optional).",
+      .doc = "Cross-correlation of x (N,C,spatial..) with weight (M,C/group,kernel..) plus bias (M, optional); of u8 or i8 it is i32.",
       .min_operands = 2,
       .max_operands = 3,
       .attributes = {{"strides", AttributeKind::integers, std::vector<std::int64_t>{}, "the distance of windows; none: 1"},
                      {"pads", AttributeKind::integers, std::vector<std::int64_t>{},
-                      "zeros before each spatial axis, then after each; none: 0"},
+                      "padding before each spatial axis, then after each; none: 0"},
+                     {"pad_value", AttributeKind::integer, std::int64_t{0}, "what padding counts as: the zero point of quantized integers"},
                      {"dilations", AttributeKind::integers, std::vector<std::int64_t>{}, "the distance of taps; none: 1"},
                      {"group", AttributeKind::integer, std::int64_t{1},
                       "into how many parts the channels are split, convolved each on its own"}},
       .constraints =
-          {"C1: all operands hold floats of one dtype", "C2: x and weight have 1 to 3 spatial axes after the first two",
+          {"C1: all operands hold floats of one dtype; or x and weight hold u8 or i8, and bias i32", "C2: x and weight have 1 to 3 spatial axes after the first two",
            "C3: strides and dilations have one entry for each spatial axis or none, pads two or none; pads >= 0, the others and group >= 1",
            "C4: weight.shape[1] * group = x.shape[1]", "C5: group divides weight.shape[0]", "C6: bias has shape [weight.shape[0]]",
-           "C7: there is at least one window along each axis"},
+           "C7: there is at least one window along each axis",
+           "C8: pad_value is 0 or, of integers, a value that x can hold"},
       .infer = infer_conv,
       .evaluate = evaluate_conv,
   };

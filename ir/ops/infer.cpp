@@ -96,6 +96,7 @@ std::string operand_types(const Node& node) {
 }
 
 bool is_number(DType dtype) { return is_float(dtype) || is_integer(dtype); }
+bool is_byte(DType dtype) { return dtype == DType::u8 || dtype == DType::i8; }
 
 void require_number(const InferContext& context, int operand, std::string_view constraint) {
   if (!is_number(context.operand(operand).dtype)) context.fail(constraint, fmt::format("operand {} does not hold numbers", operand));

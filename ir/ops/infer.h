@@ -16,6 +16,8 @@ std::string operand_types(const Node& node);
 
 /// bool and strings are not numbers.
 bool is_number(DType dtype);
+/// u8 and i8, the contractions of which are i32.
+bool is_byte(DType dtype);
 void require_number(const InferContext& context, int operand, std::string_view constraint);
 void require_float(const InferContext& context, int operand, std::string_view constraint);
 void require_boolean(const InferContext& context, int operand, std::string_view constraint);

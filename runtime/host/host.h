@@ -105,9 +105,11 @@ struct Window {
 Tensor max_pool(const Tensor& x, const Window& window, const Extents& result_shape);
 /// Divides by the elements inside x, or with `count_include_pad` by those inside x and its padding.
 Tensor average_pool(const Tensor& x, const Window& window, bool count_include_pad, const Extents& result_shape);
-/// x (N,C,spatial..), w (M,C/group,kernel..), b (M) or undefined. The window's kernel shape is that of w.
-Tensor conv(const Tensor& x, const Tensor& w, const Tensor& b, const Window& window, std::int64_t group, const Extents& result_shape);
-/// a (..,M,K), b (..,K,N), leading axes broadcast.
+/// x (N,C,spatial..), w (M,C/group,kernel..), b (M) or undefined. The window's kernel shape is that of w. Padding counts as `pad_value`.
+/// The result is i32 where x holds integers.
+Tensor conv(const Tensor& x, const Tensor& w, const Tensor& b, const Window& window, std::int64_t group, std::int64_t pad_value,
+            const Extents& result_shape);
+/// a (..,M,K), b (..,K,N), leading axes broadcast. The result is i32 where a holds u8 or i8.
 Tensor matmul(const Tensor& a, const Tensor& b);
 
 }  // namespace intaglio::host

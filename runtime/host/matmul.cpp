@@ -39,7 +39,8 @@ Tensor matmul(const Tensor& a, const Tensor& b) {
   shape.push_back(*(a.shape().end() - 2));
   shape.push_back(b.shape().back());
   if (is_float(a.dtype())) return narrowed(a.dtype(), shape, product(shape, a, reals(a), b, reals(b)));
-  return narrowed(a.dtype(), shape, product(shape, a, bits(a), b, bits(b)));
+  const bool bytes = a.dtype() == DType::u8 || a.dtype() == DType::i8;
+  return narrowed(bytes ? DType::i32 : a.dtype(), shape, product(shape, a, bits(a), b, bits(b)));
 }
 
 }  // namespace intaglio::host

@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
+#include <numeric>
 
 #include "runtime/host/host.h"
 #include "runtime/host/walk.h"
@@ -132,12 +133,22 @@ Tensor average_pool(const Tensor& x, const Window& window, bool count_include_pa
   return narrowed(x.dtype(), result_shape, result);
 }
 
-Tensor conv(const Tensor& x, const Tensor& w, const Tensor& b, const Window& window, std::int64_t group, const Extents& result_shape) {
+Tensor conv(const Tensor& x, const Tensor& w, const Tensor& b, const Window& window, std::int64_t group, std::int64_t pad_value,
+            const Extents& result_shape) {
   const Axes axes = axes_of(window, x.shape(), result_shape);
   const std::int64_t outputs = w.shape()[0], channels = w.shape()[1];
   const std::int64_t taps = axes[0].taps * axes[1].taps * axes[2].taps;
-  const std::vector<double> inputs = reals(x), weights = reals(w);
-  const std::vector<double> bias = b.defined() ? reals(b) : std::vector<double>(static_cast<std::size_t>(outputs), 0.0);
+  std::vector<double> inputs = reals(x);
+  const std::vector<double> weights = reals(w);
+  std::vector<double> bias = b.defined() ? reals(b) : std::vector<double>(static_cast<std::size_t>(outputs), 0.0);
+  if (pad_value != 0) {
+    // Padding adds nothing where x is counted from it; what that takes away is the same for all windows.
+    for (double& value : inputs) value -= static_cast<double>(pad_value);
+    for (std::int64_t m = 0; m < outputs; ++m) {
+      const auto first = weights.begin() + m * channels * taps;
+      bias[m] += static_cast<double>(pad_value) * std::accumulate(first, first + channels * taps, 0.0);
+    }
+  }
   std::vector<double> result(static_cast<std::size_t>(element_count(result_shape)));
   for (std::int64_t n = 0; n < x.shape()[0]; ++n) {
     for (std::int64_t m = 0; m < outputs; ++m) {
@@ -153,7 +164,8 @@ Tensor conv(const Tensor& x, const Tensor& w, const Tensor& b, const Window& win
       }
     }
   }
-  return narrowed(x.dtype(), result_shape, result);
+  if (is_float(x.dtype())) return narrowed(x.dtype(), result_shape, result);
+  return narrowed(DType::i32, result_shape, std::vector<std::int64_t>(result.begin(), result.end()));
 }
 
 }  // namespace intaglio::host

@@ -119,7 +119,8 @@ TEST(Reference, ArithmeticInEveryDType) {
     expect_vector(host::greater(a, b), DType::boolean, {1, 0, 1});
     expect_vector(host::greater_equal(a, b), DType::boolean, {1, 1, 1});
     expect_values(host::reduce_sum(a, {0}, true), dtype, {1}, {17});
-    expect_values(host::matmul(make(dtype, {1, 2}, {2, 3}), make(dtype, {2, 1}, {4, 5})), dtype, {1, 1}, {23});
+    const bool bytes = dtype == DType::u8 || dtype == DType::i8;
+    expect_values(host::matmul(make(dtype, {1, 2}, {2, 3}), make(dtype, {2, 1}, {4, 5})), bytes ? DType::i32 : dtype, {1, 1}, {23});
   }
 }
 
@@ -318,19 +319,28 @@ TEST(Reference, Conv) {
   const Tensor x = counted(DType::f32, {1, 1, 3, 3});
   const Tensor w = floats({1, 1, 2, 2}, {1, 2, 3, 4});
   const host::Window plain{{2, 2}, {1, 1}, {0, 0, 0, 0}, {1, 1}};
-  expect_values(host::conv(x, w, Tensor(), plain, 1, {1, 1, 2, 2}), DType::f32, {1, 1, 2, 2}, {27, 37, 57, 67});
-  expect_values(host::conv(x, w, floats({1}, {100}), plain, 1, {1, 1, 2, 2}), DType::f32, {1, 1, 2, 2}, {127, 137, 157, 167});
+  expect_values(host::conv(x, w, Tensor(), plain, 1, 0, {1, 1, 2, 2}), DType::f32, {1, 1, 2, 2}, {27, 37, 57, 67});
+  expect_values(host::conv(x, w, floats({1}, {100}), plain, 1, 0, {1, 1, 2, 2}), DType::f32, {1, 1, 2, 2}, {127, 137, 157, 167});
   const host::Window padded{{2, 2}, {2, 2}, {1, 1, 0, 0}, {1, 1}};
-  expect_values(host::conv(x, w, Tensor(), padded, 1, {1, 1, 2, 2}), DType::f32, {1, 1, 2, 2}, {0, 11, 30, 67});
+  expect_values(host::conv(x, w, Tensor(), padded, 1, 0, {1, 1, 2, 2}), DType::f32, {1, 1, 2, 2}, {0, 11, 30, 67});
   const host::Window dilated{{2, 2}, {1, 1}, {0, 0, 0, 0}, {2, 2}};
-  expect_values(host::conv(x, w, Tensor(), dilated, 1, {1, 1, 1, 1}), DType::f32, {1, 1, 1, 1}, {0 + 2 * 2 + 3 * 6 + 4 * 8});
+  expect_values(host::conv(x, w, Tensor(), dilated, 1, 0, {1, 1, 1, 1}), DType::f32, {1, 1, 1, 1}, {0 + 2 * 2 + 3 * 6 + 4 * 8});
+}
+
+TEST(Reference, ConvolutionOfBytesIsExact) {
+  const Tensor x = make(DType::u8, {1, 1, 3}, {250, 3, 255}), w = make(DType::i8, {1, 1, 2}, {-128, 127});
+  const host::Window padded{{2}, {1}, {1, 1}, {1}};
+  const Tensor bias = make(DType::i32, {1}, {1000000});
+  // The padding counts as 3.
+  expect_values(host::conv(x, w, bias, padded, 1, 3, {1, 1, 4}), DType::i32, {1, 1, 4},
+                {1000000 - 128 * 3 + 127 * 250, 1000000 - 128 * 250 + 127 * 3, 1000000 - 128 * 3 + 127 * 255, 1000000 - 128 * 255 + 127 * 3});
 }
 
 TEST(Reference, GroupedConv) {
   // Two groups of two input channels and one output channel; one tap.
   const Tensor x = make(DType::f16, {1, 4, 2}, {1, 2, 3, 4, 5, 6, 7, 8});
   const Tensor w = make(DType::f16, {2, 2, 1}, {1, 10, 100, 1000});
-  expect_values(host::conv(x, w, Tensor(), {{1}, {1}, {0, 0}, {1}}, 2, {1, 2, 2}), DType::f16, {1, 2, 2}, {31, 42, 7500, 8600});
+  expect_values(host::conv(x, w, Tensor(), {{1}, {1}, {0, 0}, {1}}, 2, 0, {1, 2, 2}), DType::f16, {1, 2, 2}, {31, 42, 7500, 8600});
 }
 
 TEST(Reference, Matmul) {
