@@ -32,15 +32,29 @@ class TileEpilogue {
   void store_warp_tile(const WarpTile& tile, const std::string& row, const std::string& column);
 
   /// Lines that finish 8 results of one row: `sums` is an array of 8, `row` and `column` are names of the first one's place, of type int.
-  void store_columns(const std::string& sums, const std::string& row, const std::string& column);
+  void store_columns(const std::string& sums, const std::string& row, const std::string& column) { store_columns(spec_.result, lanes_of(sums), row, column); }
 
  private:
+  /// An operand of the epilogue with an element for each result, such as a residual: loaded for several rows before any of them is finished.
+  struct EarlyLoad {
+    kernel::Expr load;
+    int local;          ///< that stands for it in `late_result_`
+    std::string array;  ///< where loaded elements wait
+  };
+  void find_early_loads();
+  bool columns_are_whole() const;
+  void load_early(const EarlyLoad& load, const std::string& to);
+  void define_inside(const std::string& row, const std::string& column);
+  void store_columns(const kernel::Expr& result, const Lanes& lanes, const std::string& row, const std::string& column);
   void store_one_by_one(const std::string& sums, const std::string& column);
+  Lanes lanes_of(const std::string& sums) const { return {spec_.n.var, kLaneColumns, {{spec_.accumulator, sums}}}; }
   std::string extent(const Dim& dim) { return int_extent(source_, dim); }
 
   const Contraction& spec_;
   const TileRows& rows_;
   Source& source_;
+  std::vector<EarlyLoad> early_;
+  kernel::Expr late_result_;
 };
 
 }  // namespace intaglio::cuda
