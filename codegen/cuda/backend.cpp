@@ -60,7 +60,7 @@ KernelPlan plan_simt(Contraction spec, std::string kind, bool checked) {
   return plan;
 }
 
-KernelPlan plan_mma(Contraction spec, MmaType type, std::string kind, const MmaOptions& options) {
+KernelPlan plan_mma(Contraction spec, const MmaType& type, std::string kind, const MmaOptions& options) {
   KernelPlan plan;
   plan.kind = std::move(kind);
   const MmaTile tile = choose_mma_tile(spec, type, options);
@@ -100,7 +100,7 @@ KernelPlan plan_wgmma(Contraction spec, const WgmmaOperands& operands, std::stri
 struct Tactic {
   std::optional<Contraction> spec;     ///< nothing: as loops
   std::optional<WgmmaOperands> wgmma;  ///< by TMA and wgmma
-  std::optional<MmaType> mma;          ///< else by mma.sync; nothing: on the plain arithmetic units
+  const MmaType* mma = nullptr;        ///< else by mma.sync; null: on the plain arithmetic units
 };
 
 Tactic choose_tactic(const Node& kernel_node, const CudaTarget& target, const CodegenOptions& options, const MmaOptions& mma_options) {
@@ -111,7 +111,7 @@ Tactic choose_tactic(const Node& kernel_node, const CudaTarget& target, const Co
   if (!tactic.spec) return tactic;
   // Indices of copies by TMA are not checked.
   if (!target.is_ptx() && !options.checked && !options.disabled_tactics.contains("wgmma")) tactic.wgmma = wgmma_operands(*tactic.spec, TileRows(*tactic.spec));
-  if (!tactic.wgmma && !options.disabled_tactics.contains("mma")) tactic.mma = mma_type(*tactic.spec, mma_options);
+  if (!tactic.wgmma && !options.disabled_tactics.contains("mma")) tactic.mma = find_mma_type(*tactic.spec, mma_options);
   return tactic;
 }
 

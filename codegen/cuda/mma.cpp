@@ -4,6 +4,8 @@
 
 #include <fmt/format.h>
 
+#include <array>
+
 #include "codegen/cuda/pack_along_sum.h"
 #include "codegen/cuda/tile_copy.h"
 #include "codegen/cuda/tile_epilogue.h"
@@ -14,9 +16,11 @@ namespace {
 /// Tiles of so many rows of the result stand next to each other in the order of blocks, so that blocks that run at once share columns of `b` in the cache.
 constexpr int kRowTilesTogether = 8;
 
-DType operand_dtype(MmaType type) { return type == MmaType::f16 ? DType::f16 : type == MmaType::bf16 ? DType::bf16 : DType::f32; }
-
-std::string instruction(MmaType type) { return type == MmaType::f16 ? "ptx::mma_m16n8k16_f16" : type == MmaType::bf16 ? "ptx::mma_m16n8k16_bf16" : "ptx::mma_m16n8k8_tf32"; }
+constexpr std::array kTypes{
+    MmaType{DType::f16, DType::f16, DType::f32, "mma_m16n8k16_f16"}, MmaType{DType::bf16, DType::bf16, DType::f32, "mma_m16n8k16_bf16"},
+    MmaType{DType::f32, DType::f32, DType::f32, "mma_m16n8k8_tf32"}, MmaType{DType::i8, DType::i8, DType::i32, "mma_m16n8k32_s8"},
+    MmaType{DType::u8, DType::i8, DType::i32, "mma_m16n8k32_u8_s8"}, MmaType{DType::u8, DType::u8, DType::i32, "mma_m16n8k32_u8"},
+};
 
 std::string round_line(const std::string& fragment) {
   return fmt::format("for (int l = 0; l < 4; ++l) {0}[l] = ptx::to_tf32(__uint_as_float({0}[l]));", fragment);
@@ -24,7 +28,7 @@ std::string round_line(const std::string& fragment) {
 
 class MmaEmitter {
  public:
-  MmaEmitter(const Contraction& spec, MmaType type, const MmaTile& tile, const MmaOptions& options)
+  MmaEmitter(const Contraction& spec, const MmaType& type, const MmaTile& tile, const MmaOptions& options)
       : spec_(spec),
         b_spec_(spec.constant_b >= 0 ? with_packed_lines(spec) : spec),
         type_(type),
@@ -60,7 +64,7 @@ class MmaEmitter {
   OperandTile operand(bool is_a) const {
     OperandTile tile;
     tile.is_a = is_a;
-    tile.dtype = operand_dtype(type_);
+    tile.dtype = is_a ? type_.a : type_.b;
     tile.element = stored_element(is_a ? spec_.a : b_spec_.b);
     tile.lines = is_a ? tile_.rows : tile_.columns;
     tile.step_bytes = tile_.step_bytes;
@@ -137,7 +141,7 @@ class MmaEmitter {
     source_.line("#pragma unroll");
     source_.open(fmt::format("for (int i = 0; i < {}; ++i) {{", row_tiles));
     source_.line(fmt::format("ptx::load_matrix_x4(a[i], a_stage + op::swizzled<{}>(warp_row + i * 16 + lane % 16, kk * 2 + lane / 16));", tile_.step_bytes));
-    if (type_ == MmaType::tf32) source_.line(round_line("a[i]"));
+    if (type_.rounds()) source_.line(round_line("a[i]"));
     source_.close();
     source_.line("#pragma unroll");
     source_.open(fmt::format("for (int j = 0; j < {}; ++j) {{", column_pairs));
@@ -148,12 +152,12 @@ class MmaEmitter {
       source_.line(fmt::format("ptx::load_matrix_x4_transposed(b[j], b_stage + op::swizzled<{}>(kk * 16 + lane % 16, warp_column / 8 + j * 2 + lane / 16));",
                                tile_.columns * b_.element_bytes()));
     }
-    if (type_ == MmaType::tf32) source_.line(round_line("b[j]"));
+    if (type_.rounds()) source_.line(round_line("b[j]"));
     source_.close();
     source_.line("#pragma unroll");
     source_.open(fmt::format("for (int i = 0; i < {}; ++i) {{", row_tiles));
     source_.line("#pragma unroll");
-    source_.line(fmt::format("for (int j = 0; j < {}; ++j) {}(sums[i][j], a[i], b[j / 2] + j % 2 * 2);", 2 * column_pairs, instruction(type_)));
+    source_.line(fmt::format("for (int j = 0; j < {}; ++j) ptx::{}(sums[i][j], a[i], b[j / 2] + j % 2 * 2);", 2 * column_pairs, type_.instruction));
     source_.close();
   }
 
@@ -161,20 +165,21 @@ class MmaEmitter {
   void join_parts(const WarpTile& sums, TileEpilogue& epilogue) {
     const int rows = tile_.rows / tile_.parts, groups = tile_.columns / kLaneColumns;
     source_.line("__syncthreads();");
-    source_.line("float* const part_sums = reinterpret_cast<float*>(shared);");
+    const std::string sum_type = type_name(spec_.compute);
+    source_.line(fmt::format("{0}* const part_sums = reinterpret_cast<{0}*>(shared);", sum_type));
     for_lane_sums(source_, spec_.compute, sums, "warp_row", "warp_column",
                   [&] { source_.line(fmt::format("op::store_lanes<16>(part_sums + m * {} + n, lane_sums);", tile_.pitch())); });
     source_.line("ptx::cluster_sync();");
     source_.open(fmt::format("for (int i = threadIdx.x; i < {}; i += {}) {{", rows * groups, tile_.threads()));
     source_.line(fmt::format("const int row = part * {} + i / {}, column = i % {} * {};", rows, groups, groups, kLaneColumns));
-    source_.line(fmt::format("float lane_sums[{}] = {{}};", kLaneColumns));
+    source_.line(fmt::format("{} lane_sums[{}] = {{}};", sum_type, kLaneColumns));
     source_.line("#pragma unroll");
     source_.open(fmt::format("for (int other = 0; other < {}; ++other) {{", tile_.parts));
     source_.line("float x[8];");
     source_.line(fmt::format("const uint32 from = a_shared + (row * {} + column) * 4;", tile_.pitch()));
     source_.line("ptx::load_from_block(x, from, other), ptx::load_from_block(x + 4, from + 16, other);");
     source_.line("#pragma unroll");
-    source_.line("for (int l = 0; l < 8; ++l) lane_sums[l] += x[l];");
+    source_.line(fmt::format("for (int l = 0; l < 8; ++l) lane_sums[l] += op::bits_as<{}>(x[l]);", sum_type));
     source_.close();
     source_.line("const int m = m0 + row, n = n0 + column;");
     epilogue.store_columns("lane_sums", "m", "n");
@@ -185,7 +190,7 @@ class MmaEmitter {
 
   const Contraction spec_;
   const Contraction b_spec_;  ///< with `b` as it lies in memory
-  const MmaType type_;
+  const MmaType& type_;
   const MmaTile tile_;
   const MmaOptions options_;
   const TileRows rows_;
@@ -196,17 +201,16 @@ class MmaEmitter {
 
 }  // namespace
 
-std::optional<MmaType> mma_type(const Contraction& spec, const MmaOptions& options) {
-  if (spec.kind != Contraction::Kind::dense || spec.compute != DType::f32) return std::nullopt;
+const MmaType* find_mma_type(const Contraction& spec, const MmaOptions& options) {
+  if (spec.kind != Contraction::Kind::dense) return nullptr;
   const DType a = stored_element(spec.a)->dtype, b = stored_element(spec.b)->dtype;
-  if (a != b) return std::nullopt;
-  if (a == DType::f16) return MmaType::f16;
-  if (a == DType::bf16) return MmaType::bf16;
-  if (a == DType::f32 && options.tf32) return MmaType::tf32;
-  return std::nullopt;
+  for (const MmaType& type : kTypes) {
+    if (type.a == a && type.b == b && type.sum == spec.compute) return type.rounds() && !options.tf32 ? nullptr : &type;
+  }
+  return nullptr;
 }
 
-MmaKernel emit_mma(const Contraction& spec, MmaType type, const MmaTile& tile, const MmaOptions& options) {
+MmaKernel emit_mma(const Contraction& spec, const MmaType& type, const MmaTile& tile, const MmaOptions& options) {
   return MmaEmitter(spec, type, tile, options).emit();
 }
 

@@ -2,7 +2,7 @@
 #pragma once
 
 #include <algorithm>
-#include <optional>
+#include <string_view>
 
 #include "codegen/cuda/loops.h"
 #include "codegen/schedule/contraction.h"
@@ -32,13 +32,21 @@ struct MmaOptions {
 };
 
 /// What mma.sync multiplies.
-enum class MmaType { f16, bf16, tf32 };
+struct MmaType {
+  DType a, b;
+  DType sum;
+  std::string_view instruction;  ///< its function in prelude_asm.cuh
 
-/// The type that a dense contraction can be multiplied in; nothing where its operands differ or have no such instruction.
-std::optional<MmaType> mma_type(const Contraction& spec, const MmaOptions& options);
+  int element_bytes() const { return dtype_bits(a) / 8; }
+  /// f32 operands, which the instruction wants rounded.
+  bool rounds() const { return a == DType::f32; }
+};
+
+/// How a dense contraction can be multiplied; null where its operands have no such instruction.
+const MmaType* find_mma_type(const Contraction& spec, const MmaOptions& options);
 
 /// The tile that the cost model likes best.
-MmaTile choose_mma_tile(const Contraction& spec, MmaType type, const MmaOptions& options);
+MmaTile choose_mma_tile(const Contraction& spec, const MmaType& type, const MmaOptions& options);
 
 struct MmaKernel {
   CudaKernel kernel;
@@ -47,6 +55,6 @@ struct MmaKernel {
 };
 
 /// The buffer of a constant `b` holds what pack_along_sum says.
-MmaKernel emit_mma(const Contraction& spec, MmaType type, const MmaTile& tile, const MmaOptions& options);
+MmaKernel emit_mma(const Contraction& spec, const MmaType& type, const MmaTile& tile, const MmaOptions& options);
 
 }  // namespace intaglio::cuda

@@ -40,17 +40,16 @@ constexpr std::int64_t kLeastSteps = 3;
 
 }  // namespace
 
-MmaTile choose_mma_tile(const Contraction& spec, MmaType type, const MmaOptions& options) {
+MmaTile choose_mma_tile(const Contraction& spec, const MmaType& type, const MmaOptions& options) {
   const TileRows rows(spec);
   const auto extent = [](const Dim& dim) { return dim.constant().value_or(kUnknownExtent); };
   const auto ceil_div = [](std::int64_t a, std::int64_t b) { return (a + b - 1) / b; };
   const std::int64_t m = extent(rows.row_count()), n = extent(spec.n.extent), products = extent(rows.product_count()), k = extent(spec.reduction_extent());
-  const int element_bytes = type == MmaType::tf32 ? 4 : 2;
   MmaTile best;
   double least = std::numeric_limits<double>::infinity();
   for (const RatedTile& rated : kTiles) {
     MmaTile tile = rated.tile;
-    const std::int64_t step = tile.step_bytes / element_bytes;
+    const std::int64_t step = tile.step_bytes / type.element_bytes();
     for (tile.parts = 1; tile.parts <= (options.hopper ? 8 : 1); tile.parts *= 2) {
       const std::int64_t steps = ceil_div(ceil_div(k, step), tile.parts);
       if (tile.parts > 1 && steps < kLeastSteps) break;

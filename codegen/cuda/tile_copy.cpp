@@ -80,8 +80,16 @@ class LineCopy final : public TileCopy {
     source.line(fmt::format("const {} from = {}_at[i] + step_at;", source.index_type(), x));
     source.check(tile_.element->buffer, "valid ? from : 0");
     source.check(tile_.element->buffer, fmt::format("valid ? from + {} : 0", piece_ / tile_.element_bytes() - 1));
-    source.line(fmt::format("ptx::copy_async<{0}>({1}_shared + stage * {2} + {3}{4}, b{5} + from, valid);", piece_, x, tile_.stage_bytes(), place, within,
-                            tile_.element->buffer));
+    source.line(fmt::format("const int to = stage * {} + {}{};", tile_.stage_bytes(), place, within));
+    const std::string copy = fmt::format("ptx::copy_async<{}>({}_shared + to, b{} + from, valid);", piece_, x, tile_.element->buffer);
+    if (!checks_position() || spec_.pad_value == 0) {
+      source.line(copy);
+    } else {
+      // What is not of the image holds the padding; rows beyond the last and elements beyond the sum may, too.
+      source.line("if (valid) " + copy);
+      const auto byte = static_cast<std::uint8_t>(spec_.pad_value);
+      source.line(fmt::format("else for (int w = 0; w < {}; ++w) reinterpret_cast<uint32*>(a_tile + to)[w] = {:#x}u;", piece_ / 4, byte * 0x01010101u));
+    }
     source.close();
   }
 
@@ -175,10 +183,14 @@ class ComputedCopy final : public TileCopy {
     source.line(fmt::format("const int k = k0 + piece * {} + l;", elements));
     split_step(source, spec_, "k");
     if (tile_.is_a) define_position(source, spec_, true);
-    std::string valid = fmt::format("k < {} && {}", int_extent(source, spec_.reduction_extent()), in_lines);
-    if (tile_.is_a && spec_.padded) valid += " && " + inside(source, spec_, Source::var_name(spec_.a_y), Source::var_name(spec_.a_x));
-    source.open(fmt::format("if ({}) {{", valid));
+    source.open(fmt::format("if (k < {} && {}) {{", int_extent(source, spec_.reduction_extent()), in_lines));
+    const bool padded = tile_.is_a && spec_.padded;
+    if (padded) {
+      if (spec_.pad_value != 0) source.line(fmt::format("elements[l] = {};", spec_.pad_value));
+      source.open(fmt::format("if ({}) {{", inside(source, spec_, Source::var_name(spec_.a_y), Source::var_name(spec_.a_x))));
+    }
     source.line(fmt::format("elements[l] = {};", source.value(tile_.element)));
+    if (padded) source.close();
     source.close();
     source.close();
     source.line(fmt::format("op::store_lanes<16>(reinterpret_cast<{}*>({}_tile + stage * {} + op::swizzled<{}>({}, piece)), elements);", type_name(tile_.dtype), x,
