@@ -121,7 +121,7 @@ KernelPlan CudaBackend::plan_kernel(const Node& kernel_node) const {
   const Node* root = region_root(*kernel_node.region());
   const std::string kind = root ? std::string(root->op_name()) : "elementwise";
   if (!root || root->op().op_class != OpClass::contraction) return plan_loops(lower_to_loops(kernel_node, kLoopTraits), kind, options_.checked);
-  const MmaOptions mma_options{options_.tf32, false, options_.checked};
+  const MmaOptions mma_options{options_.tf32, !target_.is_ptx(), options_.checked};
   Tactic tactic = choose_tactic(kernel_node, target_, options_, mma_options);
   KernelPlan plan = tactic.wgmma  ? plan_wgmma(std::move(*tactic.spec), *tactic.wgmma, kind)
                     : tactic.mma  ? plan_mma(std::move(*tactic.spec), *tactic.mma, kind, mma_options)
