@@ -250,13 +250,6 @@ __device__ __forceinline__ void wgmma_wait() {
   asm volatile("wgmma.wait_group.sync.aligned %0;" ::"n"(kPending) : "memory");
 }
 
-// A tile of shared memory as wgmma takes it: lines of 128 bytes along the sum, 8 of them after 1024 bytes, chunks exchanged as TMA does (128-byte swizzle).
-__device__ __forceinline__ uint64 wgmma_lines(uint32 tile) { return uint64(tile >> 4 & 0x3fff) | uint64(1) << 16 | uint64(64) << 32 | uint64(1) << 62; }
-// The same of lines of 64 columns, one a step of the sum: `next` bytes after them come those of the next 64 columns.
-__device__ __forceinline__ uint64 wgmma_columns(uint32 tile, uint32 next) {
-  return uint64(tile >> 4 & 0x3fff) | uint64(next >> 4) << 16 | uint64(64) << 32 | uint64(1) << 62;
-}
-
 #if defined(__CUDA_ARCH_FEAT_SM90_ALL)
 // d = a * b (+ d where `add`) for 64 rows of `a` and as many columns as d has tiles of 8. A thread has in d[j] what mma_m16n8 gives it of columns 8j..8j+7.
 // The texts count the registers of d in tens.

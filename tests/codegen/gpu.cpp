@@ -10,6 +10,7 @@
 
 #include "intaglio/runtime.hpp"
 #include "support/diagnostics.h"
+#include "tests/codegen/emulated_gpu.h"
 
 namespace intaglio::testing {
 namespace {
@@ -58,33 +59,57 @@ class GpuGroup {
   std::unique_ptr<Model> model_;
 };
 
+void expect_gpu_matches(const WrappedGroup& group, const std::string& arch, const std::vector<Tensor>& inputs, const SymbolValues& symbols) {
+  static std::map<std::string, std::unique_ptr<GpuGroup>> known;
+  std::unique_ptr<GpuGroup>& gpu = known[arch + to_text(*group.graph)];
+  if (!gpu) gpu = std::make_unique<GpuGroup>(*group.graph, arch);
+  if (cuda_test() == CudaTest::compile) return;
+  std::vector<Tensor> buffers = kernel_buffers(group.region(), inputs, symbols);
+  const std::vector<Tensor> results(buffers.begin() + static_cast<std::ptrdiff_t>(inputs.size()), buffers.end());
+  buffers.resize(inputs.size());
+  std::vector<Extents> shapes;
+  for (const Tensor& input : inputs) shapes.push_back(input.shape());
+  const std::vector<Tensor> computed = gpu->run(buffers, shapes, results);
+  buffers.insert(buffers.end(), computed.begin(), computed.end());
+  expect_results_match(group.region(), inputs, buffers);
+}
+
+/// In both orders of blocks and threads.
+void expect_emulated_matches(const WrappedGroup& group, const std::string& arch, const std::vector<Tensor>& inputs, const SymbolValues& symbols) {
+  static std::map<std::string, std::unique_ptr<EmulatedGpu>> known;
+  std::unique_ptr<EmulatedGpu>& gpu = known[arch + to_text(*group.graph)];
+  if (!gpu) gpu = std::make_unique<EmulatedGpu>(*group.graph, CodegenOptions{}, arch);
+  for (Guard guard : {Guard::before, Guard::after}) {
+    std::vector<Tensor> buffers = kernel_buffers(group.region(), inputs, symbols);
+    buffers.resize(inputs.size());
+    std::vector<Tensor> results;
+    ASSERT_NO_THROW(results = gpu->run(buffers, symbols, guard));
+    buffers.insert(buffers.end(), results.begin(), results.end());
+    expect_results_match(group.region(), inputs, buffers);
+  }
+}
+
 }  // namespace
 
 CudaTest cuda_test() {
   static const CudaTest asked = [] {
     const char* text = std::getenv("INTAGLIO_TEST_CUDA");
-    if (!text) return CudaTest::none;
-    return std::string_view(text) == "run" ? CudaTest::run : CudaTest::compile;
+    if (!text) return CudaTest::emulate;
+    const std::map<std::string_view, CudaTest> known{{"none", CudaTest::none}, {"compile", CudaTest::compile}, {"run", CudaTest::run}};
+    return known.at(text);
   }();
   return asked;
 }
 
 void expect_cuda_matches(const WrappedGroup& group, const std::vector<Tensor>& inputs, const SymbolValues& symbols) {
   if (cuda_test() == CudaTest::none) return;
-  static std::map<std::string, std::unique_ptr<GpuGroup>> known;
   for (const char* arch : {"sm_90a", "ptx"}) {
     SCOPED_TRACE(arch);
-    std::unique_ptr<GpuGroup>& gpu = known[arch + to_text(*group.graph)];
-    if (!gpu) gpu = std::make_unique<GpuGroup>(*group.graph, arch);
-    if (cuda_test() == CudaTest::compile) continue;
-    std::vector<Tensor> buffers = kernel_buffers(group.region(), inputs, symbols);
-    const std::vector<Tensor> results(buffers.begin() + static_cast<std::ptrdiff_t>(inputs.size()), buffers.end());
-    buffers.resize(inputs.size());
-    std::vector<Extents> shapes;
-    for (const Tensor& input : inputs) shapes.push_back(input.shape());
-    const std::vector<Tensor> computed = gpu->run(buffers, shapes, results);
-    buffers.insert(buffers.end(), computed.begin(), computed.end());
-    expect_results_match(group.region(), inputs, buffers);
+    if (cuda_test() == CudaTest::emulate) {
+      expect_emulated_matches(group, arch, inputs, symbols);
+    } else {
+      expect_gpu_matches(group, arch, inputs, symbols);
+    }
   }
 }
 

@@ -6,9 +6,6 @@
 #include <llvm/IR/LLVMContext.h>
 #include <llvm/Object/ObjectFile.h>
 
-#include <algorithm>
-#include <cstring>
-
 #include "codegen/cpu/backend.h"
 #include "codegen/cpu/link.h"
 #include "codegen/cpu/object.h"
@@ -47,18 +44,6 @@ void collect_undefined(const std::string& object, std::vector<std::string>& name
   }
 }
 
-std::int64_t bound(const Dim& dim, const SymbolValues& symbols) {
-  return dim.evaluate([&](const std::string& name) { return symbols.at(name); });
-}
-
-[[noreturn]] void fail(const IntaglioKernelStatus& status, std::int32_t returned) {
-  const std::string text =
-      fmt::format("code {} ({} returned), value {} of [{}, {})", status.code, returned, status.value, status.low, status.high);
-  if (returned != status.code) throw std::logic_error(text);
-  if (status.code == INTAGLIO_KERNEL_INDEX_OUT_OF_RANGE) throw CheckFailed(text);
-  throw BadAccess(text);
-}
-
 }  // namespace
 
 std::vector<CodegenOptions> options_to_test(bool checked) {
@@ -95,41 +80,14 @@ void Machine::generate(const cpu::CpuTarget& target) {
 }
 
 std::vector<Tensor> Machine::run(const std::vector<Tensor>& inputs, const SymbolValues& symbols, Guard guard) const {
-  std::vector<std::unique_ptr<GuardedMemory>> memory;
-  std::vector<void*> pointers;
-  for (const PlannedBuffer& buffer : plan_.buffers) {
-    const auto bytes = static_cast<std::size_t>(bound(buffer.bytes, symbols));
-    memory.push_back(std::make_unique<GuardedMemory>(bytes, guard));
-    pointers.push_back(memory.back()->data());
-    const auto fill = [&](const Tensor& tensor) {
-      if (tensor.bytes() != bytes) throw std::logic_error("a tensor does not fit its buffer");
-      std::memcpy(pointers.back(), tensor.data(), bytes);
-      memory.back()->make_read_only();
-    };
-    if (buffer.place == PlannedBuffer::Place::input) fill(inputs.at(buffer.port));
-    if (buffer.place != PlannedBuffer::Place::weights) continue;
-    const auto weight = std::ranges::find(weights_.offsets(), buffer.offset);
-    fill(weights_.tensors().at(static_cast<std::size_t>(weight - weights_.offsets().begin())));
-  }
-  for (const PlannedStep& step : plan_.steps) run_step(step, pointers, symbols, guard);
-  std::vector<Tensor> results;
-  for (std::size_t i = 0; i < result_types_.size(); ++i) {
-    Extents extents;
-    for (const Dim& dim : result_types_[i].shape) extents.push_back(bound(dim, symbols));
-    Tensor result(result_types_[i].dtype, extents);
-    std::memcpy(result.mutable_data(), pointers[plan_.output_buffers[i]], result.bytes());
-    results.push_back(result);
-  }
-  return results;
+  const PlanMemory memory(plan_, weights_, inputs, symbols, guard, 1);
+  for (const PlannedStep& step : plan_.steps) run_step(step, memory, symbols, guard);
+  return memory.results(result_types_);
 }
 
-void Machine::run_step(const PlannedStep& step, const std::vector<void*>& buffers, const SymbolValues& symbols, Guard guard) const {
-  std::vector<void*> arguments;
-  for (std::uint32_t buffer : step.buffers) arguments.push_back(buffers[buffer]);
-  if (step.kernel < 0) {
-    std::memcpy(arguments[1], arguments[0], static_cast<std::size_t>(bound(plan_.buffers[step.buffers[1]].bytes, symbols)));
-    return;
-  }
+void Machine::run_step(const PlannedStep& step, const PlanMemory& memory, const SymbolValues& symbols, Guard guard) const {
+  if (step.kernel < 0) return memory.copy(step);
+  const std::vector<void*> arguments = memory.of_step(step);
   const KernelPlan& kernel = plan_.kernels[static_cast<std::size_t>(step.kernel)];
   const IntaglioKernel function = library_->kernel(kernel.name.c_str());
   std::vector<std::int64_t> values;
@@ -140,7 +98,8 @@ void Machine::run_step(const PlannedStep& step, const std::vector<void*>& buffer
   const IntaglioKernelArgs args{arguments.data(), values.data(), reinterpret_cast<char*>(scratch.data()), stride, &status};
   const auto call = [&](std::int64_t begin, std::int64_t end, std::int64_t worker) {
     const std::int32_t returned = function(&args, begin, end, static_cast<std::int32_t>(worker));
-    if (returned != INTAGLIO_KERNEL_OK || status.code != INTAGLIO_KERNEL_OK) fail(status, returned);
+    if (returned != status.code) throw std::logic_error(fmt::format("{} returned, with status {}", returned, status.code));
+    throw_reported(status);
   };
   const std::int64_t tasks = bound(step.tasks, symbols);
   if (guard == Guard::before) return call(0, tasks, 0);

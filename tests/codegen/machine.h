@@ -7,9 +7,7 @@
 
 #include "codegen/codegen.h"
 #include "codegen/cpu/backend.h"
-#include "codegen/plan.h"
-#include "tests/codegen/guarded_memory.h"
-#include "tests/codegen/interpreter.h"
+#include "tests/codegen/plan_memory.h"
 
 namespace intaglio::runtime {
 class CodeLibrary;
@@ -38,7 +36,7 @@ class Machine {
 
  private:
   void generate(const cpu::CpuTarget& target);
-  void run_step(const PlannedStep& step, const std::vector<void*>& buffers, const SymbolValues& symbols, Guard guard) const;
+  void run_step(const PlannedStep& step, const PlanMemory& memory, const SymbolValues& symbols, Guard guard) const;
 
   std::vector<Type> result_types_;
   Plan plan_;
