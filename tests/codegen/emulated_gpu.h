@@ -20,6 +20,8 @@ class EmulatedGpu {
   /// Throws CheckFailed or BadAccess for what a kernel reports, EmulationError for what it must not do.
   std::vector<Tensor> run(const std::vector<Tensor>& inputs, const SymbolValues& symbols, Guard guard) const;
 
+  const Plan& plan() const { return plan_; }
+
  private:
   void run_step(const PlannedStep& step, const PlanMemory& memory, const SymbolValues& symbols, Guard guard) const;
 

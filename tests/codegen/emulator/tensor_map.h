@@ -27,7 +27,7 @@ struct EmulatedTensorMap {
 };
 
 /// What a kernel takes: 128 bytes that hold the map's address.
-struct TensorMapParameter {
+struct alignas(64) TensorMapParameter {
   const EmulatedTensorMap* map = nullptr;
   std::uint64_t rest[15] = {};
 };

@@ -1,0 +1,149 @@
+// Contractions as each tactic of the CUDA back end computes them, on the emulator: shapes with whole tiles and with rests of every kind.
+#include <fmt/format.h>
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <set>
+
+#include "support/diagnostics.h"
+#include "tests/codegen/emulated_gpu.h"
+#include "tests/codegen/emulator/block.h"
+#include "tests/codegen/lowering.h"
+
+namespace intaglio::testing {
+namespace {
+
+/// What a group may be computed by: an architecture, the tactics that are kept from it, and a word in the name of the kernel then chosen.
+struct Tactic {
+  const char* word;
+  const char* arch;
+  std::set<std::string> disabled;
+};
+const Tactic kWgmma{"wgmma", "sm_90a", {}};
+const Tactic kMmaOnHopper{"_mma", "sm_90a", {"wgmma"}};
+const Tactic kMma{"_mma", "ptx", {}};
+const Tactic kSimt{"", "ptx", {"mma"}};
+
+/// A group, with the arguments of these names as constants, which the compiler lays out as the kernel wants them.
+std::unique_ptr<Graph> graph_of(const Graph& region, const std::vector<Tensor>& inputs, const std::set<std::string>& constants) {
+  auto graph = std::make_unique<Graph>("main");
+  std::vector<Value*> operands;
+  for (std::size_t i = 0; i < inputs.size(); ++i) {
+    const Value& argument = *region.arguments()[i];
+    operands.push_back(constants.contains(argument.name) ? graph->add_constant(inputs[i], argument.name) : graph->add_argument(argument.type, argument.name));
+  }
+  Node* node = graph->add_node_typed("kernel", operands, {}, {region.results()[0]->type}, region.clone());
+  graph->add_result(node->result(0), "out");
+  return graph;
+}
+
+/// Compares a region's result with the reference. Arguments called w.. are constants.
+void expect_matches(const std::string& text, const std::vector<Tactic>& tactics, const SymbolValues& symbols = {}, bool tf32 = false) {
+  SCOPED_TRACE(text);
+  const std::unique_ptr<Graph> region = std::move(parse_graphs(text, "test").front());
+  std::vector<Tensor> inputs = random_inputs(*region, symbols, {});
+  std::set<std::string> constants;
+  for (std::size_t i = 0; i < inputs.size(); ++i) {
+    if (region->arguments()[i]->name.starts_with("w")) constants.insert(region->arguments()[i]->name);
+    // tf32 has 10 bits of mantissa: products of integers are exact.
+    for (std::int64_t j = 0; tf32 && j < inputs[i].elements(); ++j) set_element(inputs[i], j, std::round(element_at(inputs[i], j)));
+  }
+  const std::unique_ptr<Graph> graph = graph_of(*region, inputs, constants);
+  for (const Tactic& tactic : tactics) {
+    SCOPED_TRACE(fmt::format("{} on {}", tactic.word, tactic.arch));
+    CodegenOptions options;
+    options.tf32 = tf32;
+    options.disabled_tactics = tactic.disabled;
+    const EmulatedGpu gpu(*graph, options, tactic.arch);
+    EXPECT_NE(gpu.plan().kernels.at(0).name.find(tactic.word), std::string::npos) << gpu.plan().kernels[0].name;
+    std::vector<Tensor> buffers = kernel_buffers(*region, inputs, symbols), given;
+    for (std::size_t i = 0; i < inputs.size(); ++i) {
+      if (!constants.contains(region->arguments()[i]->name)) given.push_back(buffers[i]);
+    }
+    for (Guard guard : {Guard::before, Guard::after}) {
+      try {
+        buffers.back() = gpu.run(given, symbols, guard).at(0);
+      } catch (const EmulationError& error) {
+        FAIL() << error.what() << "\n" << gpu.plan().kernels[0].source;
+      }
+      expect_results_match(*region, inputs, buffers);
+    }
+  }
+}
+
+std::string matmul(const char* type, const char* m, int k, int n, const char* right) {
+  return fmt::format(
+      "graph @g(%x: {0}[{1},{2}], %{4}: {0}[{2},{3}], %bias: {0}[{3}]) -> {0}[{1},{3}] {{\n %0 = matmul(%x, %{4}) : {0}[{1},{3}]\n"
+      " %1 = add(%0, %bias) : {0}[{1},{3}]\n %2 = relu(%1) : {0}[{1},{3}]\n return %2 }}",
+      type, m, k, n, right);
+}
+
+TEST(CudaContractions, MatmulOfWeights) {
+  for (const char* type : {"f16", "bf16"}) {
+    expect_matches(matmul(type, "70", 72, 104, "w"), {kWgmma, kMmaOnHopper, kMma, kSimt});
+    expect_matches(matmul(type, "N", 64, 64, "w"), {kWgmma, kMma}, {{"N", 5}});
+  }
+}
+
+TEST(CudaContractions, MatmulOfArguments) {
+  expect_matches(matmul("f16", "70", 72, 104, "y"), {kWgmma, kMmaOnHopper, kMma, kSimt});
+  expect_matches(matmul("f16", "M", 40, 16, "y"), {kWgmma, kMma}, {{"M", 130}});
+}
+
+TEST(CudaContractions, LongSumsAreSplit) {
+  expect_matches(matmul("f16", "4", 1024, 64, "w"), {kWgmma, kMmaOnHopper, kMma});
+}
+
+TEST(CudaContractions, MatmulInTf32) { expect_matches(matmul("f32", "70", 72, 104, "w"), {kMmaOnHopper, kMma}, {}, true); }
+
+TEST(CudaContractions, ProductsOfABatch) {
+  const std::string text =
+      "graph @g(%x: f16[2,3,17,40], %y: f16[2,3,33,40]) -> f16[2,3,17,33] {\n %0 = transpose(%y) {perm=[0,1,3,2]} : f16[2,3,40,33]\n"
+      " %1 = matmul(%x, %0) : f16[2,3,17,33]\n return %1 }";
+  expect_matches(text, {kWgmma, kMma, kSimt});
+}
+
+/// A convolution of channels-last tensors, with a bias, a residual and an activation.
+std::string conv(const char* type, int channels, int size, int outputs, int taps, const std::string& attributes, int group = 1, int result = 0) {
+  if (result == 0) result = size;
+  return fmt::format(
+      "graph @g(%x: {0}[2,{1},{2},{2}]{{0,2,3,1}}, %w: {0}[{3},{4},{5},{5}], %wb: {0}[{3}], %r: {0}[2,{3},{6},{6}]{{0,2,3,1}}) -> "
+      "{0}[2,{3},{6},{6}]{{0,2,3,1}} {{\n %0 = conv(%x, %w, %wb) {{{7}, group={8}}} : {0}[2,{3},{6},{6}]{{0,2,3,1}}\n"
+      " %1 = add(%0, %r) : {0}[2,{3},{6},{6}]{{0,2,3,1}}\n %2 = relu(%1) : {0}[2,{3},{6},{6}]{{0,2,3,1}}\n return %2 }}",
+      type, channels, size, outputs, channels / group, taps, result, attributes, group);
+}
+
+TEST(CudaContractions, Convolutions) {
+  expect_matches(conv("f16", 64, 7, 40, 3, "pads=[1,1,1,1], strides=[1,1], dilations=[1,1]"), {kWgmma, kMmaOnHopper, kMma, kSimt});
+  expect_matches(conv("bf16", 72, 5, 64, 1, "pads=[0,0,0,0], strides=[1,1], dilations=[1,1]"), {kWgmma, kMma});
+}
+
+TEST(CudaContractions, ConvolutionsWithSteps) {
+  expect_matches(conv("f16", 64, 9, 32, 3, "pads=[1,1,1,1], strides=[2,2], dilations=[1,1]", 1, 5), {kWgmma, kMma});
+  expect_matches(conv("f16", 64, 9, 32, 1, "pads=[0,0,0,0], strides=[2,2], dilations=[1,1]", 1, 5), {kWgmma, kMma});
+  expect_matches(conv("f16", 64, 9, 32, 3, "pads=[2,2,2,2], strides=[1,1], dilations=[2,2]"), {kWgmma, kMma});
+}
+
+TEST(CudaContractions, ConvolutionsOfGroups) {
+  expect_matches(conv("f16", 128, 6, 64, 3, "pads=[1,1,1,1], strides=[1,1], dilations=[1,1]", 2), {kWgmma, kMma});
+}
+
+TEST(CudaContractions, ConvolutionsOfFewChannels) {
+  expect_matches(conv("f16", 3, 11, 16, 3, "pads=[1,1,1,1], strides=[2,2], dilations=[1,1]", 1, 6), {kMma, kSimt});
+}
+
+TEST(CudaContractions, IntegersAreExact) {
+  const std::string text = R"(graph @g(%x: i8[2,64,5,5]{0,2,3,1}, %w: i8[40,64,3,3]) -> i8[2,40,5,5]{0,2,3,1} {
+    %0 = conv(%x, %w) {pads=[1,1,1,1]} : i32[2,40,5,5]{0,2,3,1}
+    %1 = cast(%0) {to=f32} : f32[2,40,5,5]{0,2,3,1}
+    %f = const [0.0078125] : f32[]
+    %2 = mul(%1, %f) : f32[2,40,5,5]{0,2,3,1}
+    %one = const [1] : f32[]
+    %3 = quantize(%2, %one) {to=i8} : i8[2,40,5,5]{0,2,3,1}
+    return %3
+  })";
+  expect_matches(text, {kMma, kSimt});
+}
+
+}  // namespace
+}  // namespace intaglio::testing
