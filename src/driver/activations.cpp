@@ -51,12 +51,19 @@ void check_array(const std::string& path, const Value& input, const Tensor& arra
   if (!fits) misfit(path, fmt::format("the samples of input '{}' do not fit the model", input.name), to_text(input.type), fmt::format("{}[{}]", dtype_name(array.dtype()), fmt::join(array.shape(), ",")));
 }
 
+std::string names_in(const std::map<std::string, Tensor>& arrays) {
+  if (arrays.empty()) return "no arrays";
+  std::string names;
+  for (const auto& [name, array] : arrays) names += (names.empty() ? "arrays " : ", ") + name;
+  return names;
+}
+
 Samples samples_in(const std::string& path, const Graph& graph) {
   auto arrays = read_npz(path);
   Samples samples;
   for (const auto& input : graph.arguments()) {
     const auto found = arrays.find(input->name);
-    if (found == arrays.end()) misfit(path, fmt::format("there are no samples of input '{}'", input->name), to_text(input->type), "");
+    if (found == arrays.end()) misfit(path, fmt::format("there are no samples of input '{}'", input->name), to_text(input->type), names_in(arrays));
     check_array(path, *input, found->second);
     samples[input->name] = found->second;
     if (found->second.shape()[0] != samples.begin()->second.shape()[0]) {
@@ -140,17 +147,21 @@ ActivationRunner::ActivationRunner(const Graph& graph, const std::vector<std::st
 
 ActivationRunner::~ActivationRunner() = default;
 
-std::vector<Tensor> ActivationRunner::run(const Samples& samples, std::int64_t first, std::int64_t count) {
+std::span<const Tensor> ActivationRunner::run(const Samples& samples, std::int64_t first, std::int64_t count) {
   std::vector<Tensor> inputs;
   for (const std::string& name : inputs_) inputs.push_back(part(samples.at(name), first, count));
   loaded_->context.bind(views(inputs));
   const auto ports = loaded_->model.outputs();
-  std::vector<Tensor> outputs;
-  for (std::size_t i = 0; i < ports.size(); ++i) outputs.emplace_back(static_cast<DType>(ports[i].dtype), loaded_->context.output_shape(static_cast<int>(i)));
-  auto places = views(outputs);
+  outputs_.resize(ports.size());
+  for (std::size_t i = 0; i < ports.size(); ++i) {
+    const auto dtype = static_cast<DType>(ports[i].dtype);
+    const Extents shape = loaded_->context.output_shape(static_cast<int>(i));
+    // Fresh memory for each run would cost more than what is done with it.
+    if (outputs_[i].dtype() != dtype || outputs_[i].shape() != shape) outputs_[i] = Tensor(dtype, shape);
+  }
+  auto places = views(outputs_);
   loaded_->context.run(places);
-  outputs.erase(outputs.begin(), outputs.begin() + static_cast<std::ptrdiff_t>(skipped_results_));
-  return outputs;
+  return std::span(outputs_).subspan(skipped_results_);
 }
 
 std::vector<Samples> read_samples(const std::string& path, const Graph& graph) {
@@ -171,14 +182,19 @@ std::vector<Samples> read_samples(const std::string& path, const Graph& graph) {
   return samples;
 }
 
-void ActivationRunner::for_each_batch(const std::vector<Samples>& samples, const std::function<void(const Samples&, std::int64_t, std::int64_t)>& body) const {
+std::int64_t ActivationRunner::for_each_batch(const std::vector<Samples>& samples, std::int64_t most, const std::function<void(const Samples&, std::int64_t, std::int64_t)>& body) const {
+  std::int64_t done = 0;
   for (const Samples& file : samples) {
     const std::int64_t total = file.begin()->second.shape()[0];
-    for (std::int64_t first = 0; first < total; first += batch_) {
-      const std::int64_t count = std::min(batch_, total - first);
-      if (count == batch_ || !has_fixed_batch_) body(file, first, count);
+    for (std::int64_t first = 0; first < total && done < most; first += batch_) {
+      const std::int64_t count = std::min({batch_, total - first, has_fixed_batch_ ? batch_ : most - done});
+      if (count < batch_ && has_fixed_batch_) continue;
+      body(file, first, count);
+      done += count;
     }
   }
+  if (done == 0) throw CompileError(ErrorCode::invalid, Diagnostic{"--calibrate", "the samples do not fill one batch of the model", fmt::format("{} in a file", batch_)});
+  return done;
 }
 
 }  // namespace intaglio

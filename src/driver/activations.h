@@ -4,6 +4,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -28,15 +29,16 @@ class ActivationRunner {
   ~ActivationRunner();
 
   /// Calls `body` with the first sample and the number of samples of each run: as many as fit some memory where the batch is symbolic, else what the model
-  /// says; a last part that does not fill a fixed batch is left out.
-  void for_each_batch(const std::vector<Samples>& samples, const std::function<void(const Samples&, std::int64_t first, std::int64_t count)>& body) const;
-  /// The watched values, in their order, for `count` samples from `first` on.
-  std::vector<Tensor> run(const Samples& samples, std::int64_t first, std::int64_t count);
+  /// says; a last part that does not fill a fixed batch is left out, and so is what comes after `most` samples. Returns how many samples there were.
+  std::int64_t for_each_batch(const std::vector<Samples>& samples, std::int64_t most, const std::function<void(const Samples&, std::int64_t first, std::int64_t count)>& body) const;
+  /// The watched values, in their order, for `count` samples from `first` on. They are overwritten by the next run.
+  std::span<const Tensor> run(const Samples& samples, std::int64_t first, std::int64_t count);
 
  private:
   struct Loaded;
   std::unique_ptr<Loaded> loaded_;
   std::vector<std::string> inputs_;
+  std::vector<Tensor> outputs_;
   std::size_t skipped_results_ = 0;
   std::int64_t batch_ = 1;
   bool has_fixed_batch_ = false;

@@ -20,6 +20,9 @@
 namespace intaglio {
 namespace {
 
+/// How many samples the quantized graph is compared with float32 on.
+constexpr std::int64_t kCompared = 64;
+
 std::string_view precision_name(DType storage) {
   switch (storage) {
     case DType::i8: return "int8";
@@ -59,19 +62,24 @@ std::set<std::string> names_in(const Graph& graph) {
   return names;
 }
 
+struct Observed {
+  std::map<std::string, ValueRange> ranges;
+  std::int64_t samples = 0;
+};
+
 /// The ranges of the named values over all samples.
-std::map<std::string, ValueRange> observe(const Graph& graph, const std::vector<std::string>& names, const std::vector<Samples>& samples, const QuantizeOptions& options) {
+Observed observe(const Graph& graph, const std::vector<std::string>& names, const std::vector<Samples>& samples, const QuantizeOptions& options) {
   ActivationRunner runner(graph, names, PassContext{});
   std::vector<Observer> observers(names.size());
-  runner.for_each_batch(samples, [&](const Samples& file, std::int64_t first, std::int64_t count) {
+  Observed observed;
+  observed.samples = runner.for_each_batch(samples, std::numeric_limits<std::int64_t>::max(), [&](const Samples& file, std::int64_t first, std::int64_t count) {
     const auto values = runner.run(file, first, count);
     parallel_for(names.size(), [&](std::size_t i) { observers[i].add(values[i].span<float>()); });
   });
-  std::map<std::string, ValueRange> ranges;
   std::vector<ValueRange> found(names.size());
   parallel_for(names.size(), [&](std::size_t i) { found[i] = observers[i].range(options.method, options.storage); });
-  for (std::size_t i = 0; i < names.size(); ++i) ranges[names[i]] = found[i];
-  return ranges;
+  for (std::size_t i = 0; i < names.size(); ++i) observed.ranges[names[i]] = found[i];
+  return observed;
 }
 
 /// Power of a signal and of what differs from it.
@@ -88,15 +96,20 @@ struct Error {
   double decibels() const { return noise == 0 ? std::numeric_limits<double>::infinity() : 10 * std::log10(signal / noise); }
 };
 
+struct Compared {
+  std::vector<Error> errors;  ///< of each name
+  std::int64_t samples = 0;
+};
+
 /// The error of each named value of `quantized` against the one of `reference`.
-std::vector<Error> compare(const Graph& reference, const Graph& quantized, const std::vector<std::string>& names, const std::vector<Samples>& samples, const PassContext& context) {
+Compared compare(const Graph& reference, const Graph& quantized, const std::vector<std::string>& names, const std::vector<Samples>& samples, const PassContext& context) {
   ActivationRunner expected(reference, names, PassContext{}), got(quantized, names, context);
-  std::vector<Error> errors(names.size());
-  expected.for_each_batch(samples, [&](const Samples& file, std::int64_t first, std::int64_t count) {
+  Compared compared{std::vector<Error>(names.size())};
+  compared.samples = expected.for_each_batch(samples, kCompared, [&](const Samples& file, std::int64_t first, std::int64_t count) {
     const auto a = expected.run(file, first, count), b = got.run(file, first, count);
-    parallel_for(names.size(), [&](std::size_t i) { errors[i].add(a[i].span<float>(), b[i].span<float>()); });
+    parallel_for(names.size(), [&](std::size_t i) { compared.errors[i].add(a[i].span<float>(), b[i].span<float>()); });
   });
-  return errors;
+  return compared;
 }
 
 }  // namespace
@@ -116,23 +129,27 @@ QuantizationReport quantize_graph(Graph& graph, const QuantizeOptions& options, 
   }
 
   if (context.report && !samples.empty()) context.report(fmt::format("observing {} activations", activations.size()));
-  if (!activations.empty()) context.quantization.ranges = observe(graph, activations, samples, options);
+  QuantizationReport report;
+  if (!activations.empty()) {
+    Observed observed = observe(graph, activations, samples, options);
+    context.quantization.ranges = std::move(observed.ranges);
+    report.observed = observed.samples;
+  }
   const auto reference = graph.clone();
   insert_quantization(graph, context);
   verify(graph);
 
-  QuantizationReport report;
-  for (const Samples& file : samples) report.samples += file.begin()->second.shape()[0];
-  std::vector<Error> errors;
+  Compared compared;
   if (!samples.empty()) {
     if (context.report) context.report(fmt::format("comparing {} results with float32", results.size()));
-    errors = compare(*reference, graph, results, samples, context);
+    compared = compare(*reference, graph, results, samples, context);
+    report.compared = compared.samples;
   }
   for (std::size_t i = 0; i < choices.size(); ++i) {
     const QuantizationChoice& choice = choices[i];
     const DType in_floats = asked_precision(*choice.node, context.layer_precision).value_or(context.precision);
     const std::string precision(precision_name(choice.reason.empty() ? options.storage : in_floats));
-    const double decibels = errors.empty() ? std::numeric_limits<double>::quiet_NaN() : errors[i].decibels();
+    const double decibels = compared.errors.empty() ? std::numeric_limits<double>::quiet_NaN() : compared.errors[i].decibels();
     report.rows.push_back({choice.node->origins, precision, decibels, choice.reason});
   }
   return report;
@@ -145,7 +162,7 @@ std::string to_text(const QuantizationReport& report) {
     text += fmt::format("{:<9} {:>8}  {}{}\n", row.precision, decibels, fmt::join(row.nodes, ", "), row.reason.empty() ? "" : "  (" + row.reason + ")");
   }
   const auto quantized = std::ranges::count_if(report.rows, [](const QuantizationRow& row) { return row.reason.empty(); });
-  return text + fmt::format("{} of {} convolutions and matrix products are quantized; SQNR over {} samples\n", quantized, report.rows.size(), report.samples);
+  return text + fmt::format("{} of {} convolutions and matrix products are quantized; ranges over {} samples, SQNR over {}\n", quantized, report.rows.size(), report.observed, report.compared);
 }
 
 }  // namespace intaglio

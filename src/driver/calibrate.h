@@ -30,7 +30,8 @@ struct QuantizationRow {
 
 struct QuantizationReport {
   std::vector<QuantizationRow> rows;
-  std::int64_t samples = 0;
+  std::int64_t observed = 0;  ///< samples that ranges come from
+  std::int64_t compared = 0;  ///< samples that errors come from
 };
 
 /// Quantizes `graph`, which has been through the simplifying passes; adds what was done to `context`, which the passes that follow need.

@@ -44,6 +44,11 @@ def files(tmp_path_factory):
     numpy.save(folder / "complex.npy", x.astype(numpy.complex64))
     numpy.savez(folder / "other_name.npz", z=x)
     subprocess.run([INTAGLIO, "run", folder / "model.tar", "--input", folder / "x.npy", "--output", folder / "y.npz"], check=True)
+    numpy.savez(folder / "samples.npz", x=x, labels=[0, 1])
+    numpy.savez(folder / "f64.npz", x=x.astype(numpy.float64))
+    numpy.savez(folder / "wide.npz", x=numpy.ones((2, 5), numpy.float32))
+    numpy.savez(folder / "no_samples.npz", x=x[:0])
+    numpy.savez(folder / "no_arrays.npz")
     y = numpy.load(folder / "y.npz")["y"]
     numpy.savez(folder / "other_y.npz", y=y + 1)
     numpy.savez(folder / "other_shape.npz", y=y[:1])
@@ -64,6 +69,7 @@ def call(files, arguments, **options):
     return subprocess.run([INTAGLIO, *(argument.format(f=files) for argument in arguments)], capture_output=True, text=True, timeout=120, **options)
 
 
+QUANTIZE = ["compile", "{f}/model.onnx", "-o", "{f}/out.tar", "--quantize"]
 BENCH = ["bench", "{f}/model.tar", "--duration", "0", "--warmup", "0", "--iterations", "1"]
 
 RIGHT = [
@@ -73,6 +79,9 @@ RIGHT = [
     ["run", "{f}/model.tar", "--input", "x={f}/x.npy", "--expect", "{f}/other_y.npz", "--atol", "2"],
     ["run", "{f}/model.tar", "--shapes", "x:7x4", "--print-top", "2"],
     BENCH,
+    ["compile", "{f}/model.onnx", "-o", "/dev/null", "--quantize", "int8", "--calibrate", "{f}/samples.npz", "--calibrate-method", "entropy"],
+    ["compile", "{f}/model.onnx", "-o", "/dev/null", "--quantize", "fp8", "--calibrate", "{f}/samples.npz", "--precision", "fp16"],
+    ["compile", "{f}/model.onnx", "-o", "/dev/null", "--quantize", "int4"],
     ["inspect", "{f}/model.onnx"],
     ["inspect", "{f}/model.tar", "--layers"],
     ["opt", "{f}/graph.ir", "--passes=eliminate_dead"],
@@ -107,6 +116,11 @@ WRONG = [
     (["compile", "{f}/model.onnx", "-o", "{f}/out.tar", "--shapes", "x"], 2, "this is no list of input shapes"),
     (["compile", "{f}/model.onnx", "-o", "{f}/out.tar", "--shapes", "x:2x-4"], 2, "this is no list of input shapes"),
     (["compile", "{f}/model.onnx", "-o", "{f}/out.tar", "--shapes", "x[2,4"], 2, "this is no list of input shapes"),
+    ([*QUANTIZE, "int3"], 2, "int3"),
+    ([*QUANTIZE, "int8"], 2, "the ranges of activations come from samples, and none are given"),
+    ([*QUANTIZE, "int8", "--calibrate", "{f}/samples.npz", "--calibrate-method", "luck"], 2, "luck"),
+    (["compile", "{f}/model.onnx", "-o", "{f}/out.tar", "--calibrate", "{f}/samples.npz"], 2, "samples serve --quantize, which is not asked for"),
+    ([*QUANTIZE, "int8", "--calibrate", "{f}/samples.npz", "--layer-precision", "relux:fp32"], 2, "no node of the model is named so"),
     (["run"], 2, "artifact"),
     (["run", "{f}/model.tar", "--no-such-flag"], 2, "no-such-flag"),
     (["run", "{f}/model.tar", "--fill", "sevens"], 2, "sevens"),
@@ -129,6 +143,14 @@ WRONG = [
     (["compile", "{f}/model.tar", "-o", "{f}/out.tar"], 3, "probably a tar archive"),
     (["compile", "{f}/model.onnx", "-o", "{f}/out.tar", "--shapes", "x:2x5"], 3, "contradicts the model"),
     (["compile", "{f}/model.onnx", "-o", "{f}/out.tar", "--shapes", "image:2x4"], 3, "names input 'image'"),
+    ([*QUANTIZE, "int8", "--calibrate", "{f}/other_name.npz"], 3, "there are no samples of input 'x'\n  expected: f32[batch,4]\n  got:      arrays z"),
+    ([*QUANTIZE, "int4", "--calibrate", "{f}/no_arrays.npz"], 3, "there are no samples of input 'x'\n  expected: f32[batch,4]\n  got:      no arrays"),
+    ([*QUANTIZE, "int8", "--calibrate", "{f}/f64.npz"], 3, "the samples of input 'x' do not fit the model\n  expected: f32[batch,4]\n  got:      f64[2,4]"),
+    ([*QUANTIZE, "fp8", "--calibrate", "{f}/wide.npz"], 3, "the samples of input 'x' do not fit the model\n  expected: f32[batch,4]\n  got:      f32[2,5]"),
+    ([*QUANTIZE, "int8", "--calibrate", "{f}/no_samples.npz"], 3, "there are no samples"),
+    ([*QUANTIZE, "int8", "--calibrate", "{f}/folder"], 3, "there are no samples\n  expected: at least one"),
+    ([*QUANTIZE, "int8", "--calibrate", "{f}/x.npy"], 3, "this is no npz archive"),
+    ([*QUANTIZE, "int8", "--calibrate", "{f}/samples.npz", "--shapes", "x:3x4"], 3, "the samples do not fill one batch of the model\n  expected: 3 in a file"),
     (["run", "{f}/empty"], 3, "this is no Intaglio artifact"),
     (["run", "{f}/model.onnx"], 3, "this is no Intaglio artifact"),
     (["run", "{f}/model.tar", "--input", "z={f}/x.npy"], 3, "the model has no input 'z'"),
@@ -157,6 +179,7 @@ WRONG = [
     (["compile", "{f}/model.onnx", "-o", "/dev/full"], 4, "No space left on device"),
     (["compile", "{f}/model.onnx", "-o", "{f}/text.txt/out.tar"], 4, "Not a directory"),
     (["compile", "{f}/model.onnx", "-o", "{f}/out.tar", "--dump-ir", "{f}/text.txt"], 4, "text.txt"),
+    ([*QUANTIZE, "int8", "--calibrate", "{f}/missing.npz"], 4, "missing.npz"),
     (["run", "{f}/folder"], 4, "Is a directory"),
     (["run", "{f}/model.tar", "--input", "{f}/missing.npy"], 4, "missing.npy"),
     (["run", "{f}/model.tar", "--expect", "{f}/missing.npz"], 4, "missing.npz"),
