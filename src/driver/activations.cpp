@@ -17,7 +17,7 @@ namespace intaglio {
 namespace {
 
 /// What the watched values of one run may take.
-constexpr std::int64_t kRunBytes = std::int64_t{256} << 20;
+constexpr std::int64_t kRunBytes = std::int64_t{128} << 20;
 constexpr std::int64_t kMostSamples = 16;
 
 /// A folder that goes away with this object.

@@ -1,0 +1,124 @@
+"""The trained ResNet-50 quantized after training: accuracy on the labelled images, what the report says, equal bytes twice."""
+import re
+import subprocess
+import sys
+
+import numpy as np
+import onnx
+import pytest
+from onnx import TensorProto, helper
+
+from intaglio_cli import INTAGLIO, ROOT, run_artifact, variants
+
+MODEL = ROOT / "models/resnet50-cifar10.onnx"
+sys.path.insert(0, str(ROOT / "scripts"))
+import prepare_images  # noqa: E402
+
+OPTIONS = variants("--cpu native")[0]
+# Of 1,000 images; float32 has 904.
+FLOAT_RIGHT = 904
+
+
+@pytest.fixture(scope="module")
+def data():
+    archive = np.load(ROOT / "models/cifar10-1000.npz")
+    return archive["test_images"], archive["test_labels"]
+
+
+@pytest.fixture(scope="module")
+def samples(tmp_path_factory):
+    """Calibration files of 250 images and of the first 16 of them."""
+    folder = tmp_path_factory.mktemp("samples")
+    images = prepare_images.preprocess(np.load(ROOT / "models/cifar10-1000.npz")["calibration_images"])
+    for count in (250, 16):
+        np.savez(folder / f"{count}.npz", image=images[:count])
+    return folder
+
+
+def compile_quantized(model, artifact, *options):
+    """What `compile` reports: a row for each contraction."""
+    command = [INTAGLIO, "compile", model, *OPTIONS, *options, "-o", artifact, "--progress", "none"]
+    return subprocess.run([str(word) for word in command], check=True, capture_output=True, text=True).stdout
+
+
+def predictions(artifact, folder, images):
+    classes = []
+    for first in range(0, len(images), 25):
+        np.save(folder / "in.npy", prepare_images.preprocess(images[first : first + 25]))
+        run_artifact(artifact, folder / "in.npy", folder / "out.npz")
+        classes.append(np.load(folder / "out.npz")["logits"].argmax(1))
+    return np.concatenate(classes)
+
+
+@pytest.fixture(scope="module")
+def float_predictions(data, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("float")
+    compile_quantized(MODEL, folder / "model.tar")
+    return predictions(folder / "model.tar", folder, data[0][:200])
+
+
+def errors_in_decibels(report):
+    return [float(number) for number in re.findall(r"(-?[\d.]+) dB", report)]
+
+
+def test_int8_loses_less_than_0_7_points(data, samples, tmp_path):
+    report = compile_quantized(MODEL, tmp_path / "model.tar", "--quantize", "int8", "--calibrate", samples / "250.npz")
+    assert "54 of 54 convolutions and matrix products are quantized; ranges over 250 samples, SQNR over 64" in report
+    right = (predictions(tmp_path / "model.tar", tmp_path, data[0]) == data[1]).sum()
+    assert right >= FLOAT_RIGHT - 7
+
+
+# Of 200 images, how many must be seen as float32 sees them.
+@pytest.mark.parametrize("precision, method, agreeing", [
+    ("int8", "minmax", 192), ("int8", "percentile", 192), ("int8", "entropy", 190), ("fp8", "mse", 192), ("fp8", "minmax", 192), ("int4", "mse", 188)])
+def test_predictions_agree_with_float32(precision, method, agreeing, data, samples, float_predictions, tmp_path):
+    report = compile_quantized(MODEL, tmp_path / "model.tar", "--quantize", precision, "--calibrate", samples / "16.npz", "--calibrate-method", method)
+    assert "54 of 54" in report
+    decibels = errors_in_decibels(report)
+    assert len(decibels) == 54 and decibels[-1] > 10
+    assert (predictions(tmp_path / "model.tar", tmp_path, data[0][:200]) == float_predictions).sum() >= agreeing
+
+
+def test_equal_compiles_give_equal_bytes(samples, tmp_path):
+    artifacts = [tmp_path / "a.tar", tmp_path / "b.tar"]
+    reports = [compile_quantized(MODEL, path, "--quantize", "int8", "--calibrate", samples / "16.npz", "--calibrate-method", "entropy") for path in artifacts]
+    assert reports[0] == reports[1]
+    assert artifacts[0].read_bytes() == artifacts[1].read_bytes()
+
+
+def test_weights_that_are_only_stored_in_int8_are_folded():
+    graphs = [subprocess.run([INTAGLIO, "compile", MODEL, *OPTIONS, "--emit", stage], check=True, capture_output=True, text=True).stdout for stage in ("graph", "optimized")]
+    assert graphs[0].count("dequantize(") >= 54
+    assert "quantize" not in graphs[1]
+
+
+def test_overridden_layers_stay_in_float_and_say_so(samples, tmp_path):
+    report = compile_quantized(MODEL, tmp_path / "model.tar", "--quantize", "int8", "--calibrate", samples / "16.npz", "--layer-precision", "/layer4/*:fp32")
+    rows = [line for line in report.splitlines() if "/layer4/" in line]
+    assert len(rows) == 10
+    assert all(row.startswith("fp32") and row.endswith("(--layer-precision)") for row in rows)
+    assert "44 of 54" in report
+
+
+def test_report_names_what_is_not_quantized(tmp_path):
+    random = np.random.default_rng(0)
+
+    def constant(name, shape):
+        return onnx.numpy_helper.from_array(random.standard_normal(shape).astype(np.float32), name)
+
+    nodes = [
+        helper.make_node("Conv", ["x", "w"], ["a"], "dense"),
+        helper.make_node("Conv", ["a", "d"], ["b"], "depthwise", group=8),
+        helper.make_node("Transpose", ["b"], ["t"], "transpose", perm=[0, 1, 3, 2]),
+        helper.make_node("MatMul", ["b", "t"], ["y"], "product"),
+    ]
+    graph = helper.make_graph(
+        nodes, "g", [helper.make_tensor_value_info("x", TensorProto.FLOAT, ["N", 4, 8, 8])], [helper.make_tensor_value_info("y", TensorProto.FLOAT, None)],
+        [constant("w", (8, 4, 1, 1)), constant("d", (8, 1, 3, 3))])
+    onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8), tmp_path / "model.onnx")
+    np.savez(tmp_path / "samples.npz", x=random.standard_normal((4, 4, 8, 8)).astype(np.float32))
+    report = compile_quantized(tmp_path / "model.onnx", tmp_path / "model.tar", "--quantize", "int8", "--calibrate", tmp_path / "samples.npz")
+    dense, depthwise, product = report.splitlines()[1:4]
+    assert dense.startswith("int8") and dense.endswith("  dense")
+    assert depthwise.startswith("fp32") and depthwise.endswith("  depthwise  (depthwise: a sum of a few products gains nothing from fewer bits)")
+    assert product.startswith("fp32") and product.endswith("  product  (both sides are computed)")
