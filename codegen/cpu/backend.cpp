@@ -19,6 +19,11 @@ namespace {
 
 EmitOptions emit_options(const CpuTarget& target, const CodegenOptions& options) { return {target.vector_bytes, target.has("f16c"), options.checked}; }
 
+DotTraits dot_traits(const CpuTarget& target) {
+  const bool wide = target.vector_bytes == 64;
+  return {.pairs = true, .bytes = wide ? target.has("avx512vnni") : target.has("avxvnni"), .bf16 = wide && target.has("avx512bf16")};
+}
+
 std::string function_name(const std::string& base, const std::string& text) {
   return fmt::format("{}_{:016x}", base, XXH64(text.data(), text.size(), 0));
 }
@@ -47,11 +52,11 @@ KernelPlan CpuBackend::plan_kernel(const Node& kernel_node) const {
   KernelPlan plan;
   std::optional<Contraction> spec;
   if (options_.optimization_level > 0 && !options_.disabled_tactics.contains("tiled")) spec = describe_contraction(kernel_node);
-  const TileTraits traits{target_.vector_bytes, target_.vector_registers, target_.l2_bytes};
+  const TileTraits traits{target_.vector_bytes, target_.vector_registers, target_.l2_bytes, dot_traits(target_)};
   if (spec && spec->kind == Contraction::Kind::dense) {
     if (const auto dense = plan_dense(*spec, traits)) {
       plan.kind = kind;
-      plan.text = fmt::format("dense {}", to_text(*spec));
+      plan.text = fmt::format("dense, {} by {} in groups of {}: {}", dtype_name(dense->format.a), dtype_name(dense->format.b), dense->format.group, to_text(*spec));
       plan.name = spec->name = function_name(spec->name, plan.text);
       plan.symbols = spec->symbols;
       plan.tasks = dense->tasks;
@@ -76,7 +81,7 @@ KernelPlan CpuBackend::plan_kernel(const Node& kernel_node) const {
   return plan;
 }
 
-Tensor CpuBackend::pack_weights(const Node& kernel_node) const { return pack_panels(kernel_node); }
+Tensor CpuBackend::pack_weights(const Node& kernel_node) const { return pack_panels(kernel_node, dot_traits(target_)); }
 
 nlohmann::ordered_json CpuBackend::requirements() const { return {{"target", "cpu"}, {"cpu", target_.name}, {"features", target_.features}}; }
 

@@ -3,6 +3,7 @@
 
 #include "codegen/backend.h"
 #include "codegen/cpu/target.h"
+#include "codegen/schedule/step_format.h"
 
 namespace intaglio::cpu {
 
@@ -24,7 +25,7 @@ class CpuBackend final : public Backend {
   CpuTarget target_;
 };
 
-/// The constant `b` of a contraction in panels; see docs/artifact.md.
-Tensor pack_panels(const Node& kernel_node);
+/// The constant `b` of a contraction in panels, with the steps that `dot` can multiply at once side by side; see docs/artifact.md.
+Tensor pack_panels(const Node& kernel_node, const DotTraits& dot);
 
 }  // namespace intaglio::cpu

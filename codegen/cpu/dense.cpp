@@ -13,12 +13,17 @@ namespace {
 
 using kernel::Expr;
 
+constexpr std::int64_t kCacheLine = 64;
+
 Dim round_up(const Dim& value, std::int64_t multiple) { return Dim::ceildiv(value, multiple) * multiple; }
 
 /// The strides of `a` if it is a plain load of consecutive channels at constant distances, with every tap inside of the input.
-std::optional<OperandStrides> strides_in_place(const Contraction& spec) {
-  if (spec.padded || spec.a->kind != kernel::ExprKind::load || spec.a->dtype != spec.compute) return std::nullopt;
-  const Expr& offset = spec.a->args[0];
+std::optional<OperandStrides> strides_in_place(const Contraction& spec, const StepFormat& format) {
+  const kernel::ExprNode* load = load_behind_casts(spec.a);
+  if (spec.padded || !load || load->dtype != format.a) return std::nullopt;
+  // A group reaches beyond channels that do not fill it.
+  if (format.is_grouped() && spec.c.extent.value() % format.group != 0) return std::nullopt;
+  const Expr& offset = load->args[0];
   const auto c = kernel::linear_in(offset, spec.c.var);
   const auto x = kernel::linear_in(offset, spec.a_x);
   const auto y = kernel::linear_in(offset, spec.a_y);
@@ -52,8 +57,9 @@ std::optional<DensePlan> plan_dense(const Contraction& spec, const TileTraits& t
   }
 
   DensePlan plan;
-  plan.direct = strides_in_place(spec);
-  plan.tiling = choose_tiling(spec, plan.direct, traits);
+  plan.format = choose_step_format(spec, traits.dot);
+  plan.direct = strides_in_place(spec, plan.format);
+  plan.tiling = choose_tiling(spec, plan.format, plan.direct, traits);
   const Tiling& tiling = plan.tiling;
 
   plan.tasks = task_count(tiling.y, tiling.y_split, spec.y.extent) * task_count(tiling.x, tiling.x_split, spec.x.extent);
@@ -68,11 +74,12 @@ std::optional<DensePlan> plan_dense(const Contraction& spec, const TileTraits& t
   if (tiling.slab) {
     plan.slab_width = (columns - 1) * spec.stride_x + (*taps_x - 1) * spec.dilation_x + 1;
     const std::int64_t slab_height = (rows - 1) * spec.stride_y + (*taps_y - 1) * spec.dilation_y + 1;
-    plan.slab_elements = round_up(slab_height * plan.slab_width * tiling.slab_pitch, kPanelColumns);
+    // The last group may reach beyond the last position.
+    plan.slab_elements = round_up(slab_height * plan.slab_width * tiling.slab_pitch + plan.format.group - 1, kCacheLine / plan.format.a_bytes());
   }
   if (spec.constant_b < 0) plan.packed_elements = spec.reduction_extent() * (task_panels * kPanelColumns);
   if (tiling.depth) plan.partial_elements = rows * columns * task_panels * kPanelColumns;
-  plan.scratch_bytes = (plan.slab_elements + plan.packed_elements + plan.partial_elements) * (dtype_bits(spec.compute) / 8);
+  plan.scratch_bytes = plan.slab_elements * plan.format.a_bytes() + (plan.packed_elements + plan.partial_elements) * (dtype_bits(spec.compute) / 8);
   return plan;
 }
 
@@ -80,7 +87,7 @@ void emit_dense(llvm::Module& module, const Contraction& spec, const DensePlan& 
   Contraction packed = spec;
   if (spec.constant_b >= 0) {
     const Dim groups = spec.group_axis >= 0 ? spec.batch[spec.group_axis].extent : Dim(1);
-    packed.buffers[spec.constant_b].elements = groups * panel_count(spec.n.extent) * spec.reduction_extent() * kPanelColumns;
+    packed.buffers[spec.constant_b].elements = groups * panel_count(spec.n.extent) * plan.format.steps * kPanelColumns;
   }
   DenseEmitter(module, packed, plan, options).emit();
 }
@@ -89,9 +96,9 @@ DenseEmitter::DenseEmitter(llvm::Module& module, const Contraction& spec, const 
     : spec_(spec),
       plan_(plan),
       tiling_(plan.tiling),
+      format_(plan.format),
       emitter_(module, spec.name, spec.buffers, spec.symbols, spec.task_var, options),
-      element_bytes_(dtype_bits(spec.compute) / 8),
-      panel_dtype_(spec.constant_b >= 0 ? spec.buffers[spec.constant_b].dtype : spec.compute) {
+      element_bytes_(dtype_bits(spec.compute) / 8) {
   llvm::LLVMContext& context = module.getContext();
   switch (spec.compute) {
     case DType::f32: element_ = llvm::Type::getFloatTy(context); break;
@@ -142,17 +149,17 @@ void DenseEmitter::bind_task() {
 
   if (plan_.scratch_bytes != Dim(0)) {
     slab_ = {emitter_.scratch_pointer(), dim(plan_.slab_elements), -1};
-    packed_ = {at(slab_.base, slab_.elements), dim(plan_.packed_elements), -2};
+    packed_ = {in_a(slab_.base, slab_.elements), dim(plan_.packed_elements), -2};
     partial_ = {at(packed_.base, packed_.elements), dim(plan_.partial_elements), -3};
   }
-  a_ = tiling_.slab ? slab_ : emitter_.buffer_span(spec_.a->buffer);
+  a_ = tiling_.slab ? slab_ : emitter_.buffer_span(load_behind_casts(spec_.a)->buffer);
   b_ = spec_.constant_b < 0 ? packed_ : emitter_.buffer_span(spec_.constant_b);
   if (tiling_.slab) {
     pixel_stride_ = tiling_.slab_pitch;
     row_stride_ = index(plan_.slab_width * tiling_.slab_pitch);
   } else {
     pixel_stride_ = plan_.direct->x;
-    row_stride_ = emitter_.scalar(kernel::linear_in(spec_.a->args[0], spec_.a_y)->stride);
+    row_stride_ = emitter_.scalar(kernel::linear_in(load_behind_casts(spec_.a)->args[0], spec_.a_y)->stride);
   }
 }
 
@@ -235,8 +242,12 @@ void DenseEmitter::for_each_tile(const TileLine& line, const Range& range, const
 
 llvm::Value* DenseEmitter::at(llvm::Value* pointer, llvm::Value* elements) { return ir().CreateInBoundsGEP(element_, pointer, elements); }
 
+llvm::Value* DenseEmitter::in_a(llvm::Value* pointer, llvm::Value* elements) {
+  return ir().CreateInBoundsGEP(memory_type(ir().getContext(), format_.a), pointer, elements);
+}
+
 llvm::Value* DenseEmitter::in_panels(llvm::Value* pointer, llvm::Value* elements) {
-  return ir().CreateInBoundsGEP(memory_type(ir().getContext(), panel_dtype_), pointer, elements);
+  return ir().CreateInBoundsGEP(memory_type(ir().getContext(), format_.b), pointer, elements);
 }
 
 llvm::Value* DenseEmitter::minimum(llvm::Value* a, llvm::Value* b) { return ir().CreateSelect(ir().CreateICmpSLT(a, b), a, b); }
@@ -255,11 +266,11 @@ void DenseEmitter::when(llvm::Value* condition, const std::function<void()>& bod
 }
 
 /// <lanes x i1>, true in the first `count` lanes.
-llvm::Value* DenseEmitter::lanes_below(llvm::Value* count) {
+llvm::Value* DenseEmitter::lanes_below(llvm::Value* count, std::int64_t lanes) {
   std::vector<llvm::Constant*> numbers;
-  for (std::int64_t i = 0; i < lanes_; ++i) numbers.push_back(ir().getInt32(static_cast<std::uint32_t>(i)));
-  llvm::Value* limit = ir().CreateTrunc(maximum(minimum(count, index(lanes_)), index(0)), ir().getInt32Ty());
-  return ir().CreateICmpSLT(llvm::ConstantVector::get(numbers), ir().CreateVectorSplat(static_cast<unsigned>(lanes_), limit));
+  for (std::int64_t i = 0; i < lanes; ++i) numbers.push_back(ir().getInt32(static_cast<std::uint32_t>(i)));
+  llvm::Value* limit = ir().CreateTrunc(maximum(minimum(count, index(lanes)), index(0)), ir().getInt32Ty());
+  return ir().CreateICmpSLT(llvm::ConstantVector::get(numbers), ir().CreateVectorSplat(static_cast<unsigned>(lanes), limit));
 }
 
 }  // namespace intaglio::cpu

@@ -11,14 +11,15 @@ namespace intaglio::cpu {
 
 /// What is decided of a dense contraction before any code is written: the same for the generator and the plan.
 struct DensePlan {
+  StepFormat format;
   Tiling tiling;
   std::optional<OperandStrides> direct;  ///< of `a` in memory, when it can be read in place
   Dim tasks = 1;                         ///< over batch, y, x and columns, the last innermost
-  // Scratch of a worker, in elements of the compute type; each part a multiple of a cache line.
+  // Scratch of a worker; each part is a multiple of a cache line.
   std::int64_t slab_width = 0;           ///< input positions of a slab row
-  Dim slab_elements = 0;
-  Dim packed_elements = 0;               ///< panels of a `b` that is not constant
-  Dim partial_elements = 0;              ///< partial sums between depth blocks
+  Dim slab_elements = 0;                 ///< of the format's `a`
+  Dim packed_elements = 0;               ///< panels of a `b` that is not constant, in the compute type
+  Dim partial_elements = 0;              ///< partial sums between depth blocks, in the compute type
   Dim scratch_bytes = 0;
 };
 

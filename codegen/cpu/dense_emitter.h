@@ -48,13 +48,15 @@ class DenseEmitter {
   void fill_slab_pixels(llvm::Value* destination, llvm::Value* first_column, llvm::Value* begin, llvm::Value* end, const Depth& depth);
   void copy_run(llvm::Value* destination, llvm::Value* count, const kernel::Expr& value, int var);
   void fill_padding(llvm::Value* destination, llvm::Value* count);
-  void for_each_vector(llvm::Value* count, const std::function<void(llvm::Value* position, llvm::Value* mask)>& body);
+  void for_each_slab_vector(llvm::Value* count, const std::function<void(llvm::Value* position, const Lanes& lanes)>& body);
+  kernel::Expr stored_a() const;
   void pack_panels();
 
   // dense_tile.cpp
   void emit_tile(const Tile& tile, const Depth& depth);
   void emit_sum(const Tile& tile, const Depth& depth);
   void emit_inner(const Tile& tile, llvm::Value* a, llvm::Value* b, llvm::Value* panel_stride, llvm::Value* length);
+  std::int64_t steps_of_turn() const;
   void emit_step(const Tile& tile, llvm::Value* a, llvm::Value* b, llvm::Value* panel_stride, llvm::Value* k);
   void emit_epilogue(const Tile& tile);
   void move_partial_sums(const Tile& tile, bool store);
@@ -67,25 +69,32 @@ class DenseEmitter {
   llvm::IRBuilder<>& ir() { return emitter_.builder(); }
   llvm::Value* index(std::int64_t value) { return ir().getInt64(value); }
   llvm::Value* dim(const Dim& value) { return emitter_.scalar(kernel::from_dim(value)); }
+  /// A pointer moved by elements of the compute type ..
   llvm::Value* at(llvm::Value* pointer, llvm::Value* elements);
-  /// The same in the panels of `b`, whose elements may be narrower than what is computed in.
+  /// .. of `a` as tiles read it, and of the panels of `b`, which may be narrower.
+  llvm::Value* in_a(llvm::Value* pointer, llvm::Value* elements);
   llvm::Value* in_panels(llvm::Value* pointer, llvm::Value* elements);
   llvm::Value* minimum(llvm::Value* a, llvm::Value* b);
   llvm::Value* maximum(llvm::Value* a, llvm::Value* b);
   void when(llvm::Value* condition, const std::function<void()>& body);
-  llvm::Value* lanes_below(llvm::Value* count);
+  llvm::Value* lanes_below(llvm::Value* count, std::int64_t lanes);
   llvm::Value* multiply_add(llvm::Value* a, llvm::Value* b, llvm::Value* sum);
+  llvm::Value* multiply_add_groups(llvm::Value* a, llvm::Value* b, llvm::Value* sum);
+  /// The elements of `a` from `pointer` that one step multiplies, in every lane.
+  llvm::Value* spread_of_a(llvm::Value* pointer);
+  /// The elements of `b` from `pointer` that one step multiplies, in the type they are multiplied in.
+  llvm::Value* row_of_b(llvm::Value* pointer);
   std::int64_t vectors_per_panel() const { return kPanelColumns / lanes_; }
 
   const Contraction& spec_;
   const DensePlan& plan_;
   const Tiling& tiling_;
+  const StepFormat& format_;
   FunctionEmitter emitter_;
   llvm::Type* element_;
   llvm::VectorType* vector_;
   std::int64_t lanes_;
   std::int64_t element_bytes_;
-  DType panel_dtype_;  ///< of `b` in its panels
 
   Range y_, x_;
   llvm::Value *first_column_tile_ = nullptr, *last_column_tile_ = nullptr;

@@ -1,7 +1,11 @@
-// The hot loop: one register tile. Each step of the sum loads one row of each panel and one element of each tile row, and multiplies them all out;
+// The hot loop: one register tile. Each step of the sum (or group of steps, see step_format.h) loads one row of each panel and one element of each tile row, and multiplies them all out;
 // the sums never leave their registers. Written as straight vector code with constant displacements, which LLVM keeps in order.
 
 #include <llvm/IR/Intrinsics.h>
+#include <llvm/IR/IntrinsicsX86.h>
+
+#include <array>
+#include <numeric>
 
 #include "codegen/cpu/dense_emitter.h"
 #include "codegen/cpu/emitter_state.h"
@@ -14,6 +18,15 @@ namespace {
 constexpr std::int64_t kUnroll = 4;
 /// How many steps ahead the rows of the panels are fetched: panels stream from the second-level cache or beyond.
 constexpr std::int64_t kPrefetchSteps = 16;
+
+/// Forbids LLVM to unroll the loop that ends with this branch.
+void keep_rolled(llvm::Instruction& latch) {
+  llvm::LLVMContext& context = latch.getContext();
+  llvm::MDNode* disable = llvm::MDNode::get(context, llvm::MDString::get(context, "llvm.loop.unroll.disable"));
+  llvm::MDNode* loop = llvm::MDNode::getDistinct(context, {nullptr, disable});
+  loop->replaceOperandWith(0, loop);
+  latch.setMetadata(llvm::LLVMContext::MD_loop, loop);
+}
 
 }  // namespace
 
@@ -43,12 +56,12 @@ llvm::Value* DenseEmitter::operand_pointer(const Tile& tile, const Depth& depth)
   if (tiling_.slab) {
     llvm::Value* y = ir().CreateMul(ir().CreateSub(tile.y, y_.begin), index(spec_.stride_y));
     llvm::Value* x = ir().CreateMul(ir().CreateSub(tile.x, x_.begin), index(spec_.stride_x * pixel_stride_));
-    return at(slab_.base, ir().CreateAdd(ir().CreateMul(y, row_stride_), x));
+    return in_a(slab_.base, ir().CreateAdd(ir().CreateMul(y, row_stride_), x));
   }
   emitter_.bind(spec_.a_y, ir().CreateMul(tile.y, index(spec_.stride_y)));
   emitter_.bind(spec_.a_x, ir().CreateMul(tile.x, index(spec_.stride_x)));
   emitter_.bind(spec_.c.var, depth.begin);
-  return at(a_.base, emitter_.scalar(spec_.a->args[0]));
+  return in_a(a_.base, emitter_.scalar(load_behind_casts(spec_.a)->args[0]));
 }
 
 /// Where the first panel of the tile begins, at the first tap and the first channel of the block.
@@ -60,7 +73,7 @@ llvm::Value* DenseEmitter::panels_pointer(const Tile& tile, const Depth& depth) 
     llvm::Value* group = emitter_.scalar(kernel::var(spec_.batch[spec_.group_axis].var));
     panel = ir().CreateAdd(panel, ir().CreateMul(group, dim(panel_count(spec_.n.extent))));
   }
-  llvm::Value* step = ir().CreateAdd(ir().CreateMul(panel, dim(spec_.reduction_extent())), depth.begin);
+  llvm::Value* step = ir().CreateAdd(ir().CreateMul(panel, dim(format_.steps)), depth.begin);
   return in_panels(b_.base, ir().CreateMul(step, index(kPanelColumns)));
 }
 
@@ -75,7 +88,7 @@ void DenseEmitter::emit_sum(const Tile& tile, const Depth& depth) {
   const std::int64_t taps_y = spec_.r.extent.value(), taps_x = spec_.s.extent.value();
   llvm::Value* a = operand_pointer(tile, depth);
   llvm::Value* b = panels_pointer(tile, depth);
-  llvm::Value* panel_stride = ir().CreateMul(dim(spec_.reduction_extent()), index(kPanelColumns));
+  llvm::Value* panel_stride = ir().CreateMul(dim(format_.steps), index(kPanelColumns));
   if (taps_y == 1 && taps_x == 1) return emit_inner(tile, a, b, panel_stride, depth.length);
 
   const std::int64_t channels = spec_.c.extent.value();
@@ -83,53 +96,56 @@ void DenseEmitter::emit_sum(const Tile& tile, const Depth& depth) {
   const std::int64_t run = side_by_side ? taps_x * channels : channels;
   const std::int64_t runs_x = side_by_side ? 1 : taps_x;
   const auto for_each = [&](std::int64_t count, const std::function<void(llvm::Value*)>& body) {
-    if (count == 1) return body(index(0));
     emitter_.emit_loop(index(0), index(count), 1, "tap", body);
   };
   for_each(taps_y, [&](llvm::Value* r) {
-    llvm::Value* a_row = at(a, ir().CreateMul(ir().CreateMul(r, index(spec_.dilation_y)), row_stride_));
+    llvm::Value* a_row = in_a(a, ir().CreateMul(ir().CreateMul(r, index(spec_.dilation_y)), row_stride_));
     for_each(runs_x, [&](llvm::Value* s) {
-      llvm::Value* first = ir().CreateMul(ir().CreateAdd(ir().CreateMul(r, index(runs_x)), s), index(run * kPanelColumns));
-      emit_inner(tile, at(a_row, ir().CreateMul(s, index(spec_.dilation_x * pixel_stride_))), in_panels(b, first), panel_stride, index(run));
+      llvm::Value* first = ir().CreateMul(ir().CreateAdd(ir().CreateMul(r, index(runs_x)), s), index(format_.padded(run) * kPanelColumns));
+      emit_inner(tile, in_a(a_row, ir().CreateMul(s, index(spec_.dilation_x * pixel_stride_))), in_panels(b, first), panel_stride, index(run));
     });
   });
 }
 
+/// Steps of the sum in one turn of the inner loop. Positions a few elements apart read the same elements in different steps; a turn ends before one does,
+/// for LLVM would keep those elements in registers that there are not.
+std::int64_t DenseEmitter::steps_of_turn() const {
+  const std::int64_t distance = spec_.stride_x * pixel_stride_;
+  const std::int64_t most = kUnroll * format_.group;
+  return distance > 0 ? std::min(most, std::lcm(distance, format_.group)) : most;
+}
+
 void DenseEmitter::emit_inner(const Tile& tile, llvm::Value* a, llvm::Value* b, llvm::Value* panel_stride, llvm::Value* length) {
-  llvm::Value* even = ir().CreateAnd(length, index(~(kUnroll - 1)));
+  const std::int64_t group = format_.group, turn = steps_of_turn();
   const auto* known = llvm::dyn_cast<llvm::ConstantInt>(length);
-  emitter_.emit_loop(index(0), even, kUnroll, "sum", [&](llvm::Value* k) {
-    for (std::int64_t u = 0; u < kUnroll; ++u) emit_step(tile, a, b, panel_stride, ir().CreateAdd(k, index(u)));
+  llvm::Value* even = known ? index(format_.padded(known->getSExtValue()) / turn * turn) : ir().CreateSub(length, ir().CreateURem(length, index(turn)));
+  llvm::Instruction* latch = emitter_.emit_loop(index(0), even, turn, "sum", [&](llvm::Value* k) {
+    for (std::int64_t u = 0; u < turn; u += group) emit_step(tile, a, b, panel_stride, ir().CreateAdd(k, index(u)));
   });
+  if (latch && turn < kUnroll * group) keep_rolled(*latch);
   if (known) {
-    for (std::int64_t k = known->getSExtValue() / kUnroll * kUnroll; k < known->getSExtValue(); ++k) emit_step(tile, a, b, panel_stride, index(k));
+    for (std::int64_t k = format_.padded(known->getSExtValue()) / turn * turn; k < known->getSExtValue(); k += group) emit_step(tile, a, b, panel_stride, index(k));
   } else {
-    emitter_.emit_loop(even, length, 1, "sum_rest", [&](llvm::Value* k) { emit_step(tile, a, b, panel_stride, k); });
+    emitter_.emit_loop(even, length, group, "sum_rest", [&](llvm::Value* k) { emit_step(tile, a, b, panel_stride, k); });
   }
 }
 
-/// One outer product: sums[i][j] += a[i] * b[j].
+/// One outer product: sums[i][j] += a[i] * b[j], of one step of the sum or of a group of them.
 void DenseEmitter::emit_step(const Tile& tile, llvm::Value* a, llvm::Value* b, llvm::Value* panel_stride, llvm::Value* k) {
   const std::int64_t per_panel = vectors_per_panel();
   const std::int64_t vectors = tile.panels * per_panel;
+  // A group of steps of one column lies together: where step k begins, k is a multiple of the group.
   llvm::Value* k_columns = ir().CreateMul(k, index(kPanelColumns));
-  auto* stored_vector = llvm::FixedVectorType::get(memory_type(ir().getContext(), panel_dtype_), static_cast<unsigned>(lanes_));
   std::vector<llvm::Value*> row;  // of b
   for (std::int64_t p = 0; p < tile.panels; ++p) {
     llvm::Value* panel = in_panels(b, ir().CreateMul(panel_stride, index(p)));
-    for (std::int64_t v = 0; v < per_panel; ++v) {
-      llvm::Value* pointer = in_panels(in_panels(panel, k_columns), index(v * lanes_));
-      llvm::Value* stored = emitter_.load(b_, pointer, stored_vector, lanes_ * dtype_bits(panel_dtype_) / 8);
-      row.push_back(emit_cast(ir(), panel_dtype_, spec_.compute, stored, emitter_.options().has_f16c));
-    }
-    llvm::Value* ahead = in_panels(in_panels(panel, k_columns), index(kPrefetchSteps * kPanelColumns));
+    for (std::int64_t v = 0; v < per_panel; ++v) row.push_back(row_of_b(in_panels(in_panels(panel, k_columns), index(v * lanes_ * format_.group))));
+    llvm::Value* ahead = in_panels(in_panels(panel, k_columns), index(kPrefetchSteps * format_.group * kPanelColumns));
     ir().CreateIntrinsic(llvm::Intrinsic::prefetch, {ahead->getType()}, {ahead, ir().getInt32(0), ir().getInt32(3), ir().getInt32(1)});
   }
-  llvm::Value* a_step = at(a, k);
+  llvm::Value* a_step = in_a(a, k);
   for (std::int64_t i = 0; i < tile.rows(); ++i) {
-    llvm::Value* pointer = at(a_step, row_offset(tile, i));
-    llvm::Value* scalar = emitter_.load(a_, pointer, element_, element_bytes_);
-    llvm::Value* spread = ir().CreateVectorSplat(static_cast<unsigned>(lanes_), scalar);
+    llvm::Value* spread = spread_of_a(in_a(a_step, row_offset(tile, i)));
     for (std::int64_t j = 0; j < vectors; ++j) {
       llvm::AllocaInst* sum = sums_[i * vectors + j];
       ir().CreateStore(multiply_add(spread, row[j], ir().CreateLoad(vector_, sum)), sum);
@@ -137,9 +153,40 @@ void DenseEmitter::emit_step(const Tile& tile, llvm::Value* a, llvm::Value* b, l
   }
 }
 
+llvm::Value* DenseEmitter::spread_of_a(llvm::Value* pointer) {
+  llvm::Type* stored = memory_type(ir().getContext(), format_.a);
+  const auto lanes = static_cast<unsigned>(lanes_);
+  if (!format_.is_grouped()) return ir().CreateVectorSplat(lanes, emitter_.load(a_, pointer, stored, format_.a_bytes()));
+  auto* group = llvm::FixedVectorType::get(stored, static_cast<unsigned>(format_.group));
+  llvm::Value* loaded = emitter_.load(a_, pointer, group, format_.a_bytes());
+  return ir().CreateVectorSplat(lanes, ir().CreateBitCast(loaded, ir().getInt32Ty()));
+}
+
+llvm::Value* DenseEmitter::row_of_b(llvm::Value* pointer) {
+  auto* stored = llvm::FixedVectorType::get(memory_type(ir().getContext(), format_.b), static_cast<unsigned>(lanes_ * format_.group));
+  llvm::Value* loaded = emitter_.load(b_, pointer, stored, lanes_ * format_.group * format_.b_bytes());
+  // What is summed in pairs is multiplied in the type of `a`.
+  return emit_cast(ir(), format_.b, !format_.is_grouped() ? spec_.compute : format_.a == DType::i16 ? DType::i16 : format_.b, loaded, emitter_.options().has_f16c);
+}
+
 llvm::Value* DenseEmitter::multiply_add(llvm::Value* a, llvm::Value* b, llvm::Value* sum) {
+  if (format_.is_grouped()) return multiply_add_groups(a, b, sum);
   if (!element_->isFloatingPointTy()) return ir().CreateAdd(ir().CreateMul(a, b), sum);
   return ir().CreateIntrinsic(llvm::Intrinsic::fmuladd, {vector_}, {a, b, sum});
+}
+
+/// The instruction that multiplies groups and adds their products up.
+llvm::Value* DenseEmitter::multiply_add_groups(llvm::Value* a, llvm::Value* b, llvm::Value* sum) {
+  using llvm::Intrinsic::ID;
+  const std::size_t width = lanes_ == 16 ? 2 : lanes_ == 8 ? 1 : 0;
+  static constexpr std::array<ID, 3> kBytes{llvm::Intrinsic::x86_avx512_vpdpbusd_128, llvm::Intrinsic::x86_avx512_vpdpbusd_256, llvm::Intrinsic::x86_avx512_vpdpbusd_512};
+  static constexpr std::array<ID, 3> kBf16{llvm::Intrinsic::x86_avx512bf16_dpbf16ps_128, llvm::Intrinsic::x86_avx512bf16_dpbf16ps_256, llvm::Intrinsic::x86_avx512bf16_dpbf16ps_512};
+  static constexpr std::array<ID, 3> kPairs{llvm::Intrinsic::x86_sse2_pmadd_wd, llvm::Intrinsic::x86_avx2_pmadd_wd, llvm::Intrinsic::x86_avx512_pmaddw_d_512};
+  const ID id = (format_.a == DType::u8 ? kBytes : format_.a == DType::bf16 ? kBf16 : kPairs)[width];
+  llvm::Function* function = llvm::Intrinsic::getOrInsertDeclaration(emitter_.function()->getParent(), id);
+  const auto operand = [&](llvm::Value* value) { return ir().CreateBitCast(value, function->getFunctionType()->params().back()); };
+  if (format_.a == DType::i16) return ir().CreateAdd(ir().CreateCall(function, {operand(a), operand(b)}), sum);
+  return ir().CreateCall(function, {sum, operand(a), operand(b)});
 }
 
 /// Moves the tile's sums from or to scratch, between blocks of the sum. There lies, for each vector of columns, one line of all the task's positions.
@@ -180,7 +227,7 @@ void DenseEmitter::emit_epilogue(const Tile& tile) {
       // Constant tails need no mask where all lanes are live, and no code where none is.
       const auto* known = llvm::dyn_cast<llvm::ConstantInt>(left);
       if (columns && known && known->getSExtValue() <= 0) continue;
-      if (!known || known->getSExtValue() < lanes_) lanes.mask = lanes_below(left);
+      if (!known || known->getSExtValue() < lanes_) lanes.mask = lanes_below(left, lanes_);
     }
     for (std::int64_t i = 0; i < tile.rows(); ++i) {
       emitter_.bind(spec_.y.var, ir().CreateAdd(tile.y, index(i / tile.width)));

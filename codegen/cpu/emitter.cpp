@@ -107,12 +107,15 @@ llvm::AllocaInst* FunctionEmitter::allocate(llvm::Type* type) {
   return llvm::IRBuilder<>(&entry, entry.begin()).CreateAlloca(type);
 }
 
-void FunctionEmitter::emit_loop(llvm::Value* begin, llvm::Value* end, std::int64_t step, const std::string& name, const std::function<void(llvm::Value*)>& body) {
+llvm::Instruction* FunctionEmitter::emit_loop(llvm::Value* begin, llvm::Value* end, std::int64_t step, const std::string& name, const std::function<void(llvm::Value*)>& body) {
   const auto* first = llvm::dyn_cast<llvm::ConstantInt>(begin);
   const auto* last = llvm::dyn_cast<llvm::ConstantInt>(end);
   if (first && last) {
-    if (first->getSExtValue() >= last->getSExtValue()) return;
-    if (first->getSExtValue() + step >= last->getSExtValue()) return body(begin);
+    if (first->getSExtValue() >= last->getSExtValue()) return nullptr;
+    if (first->getSExtValue() + step >= last->getSExtValue()) {
+      body(begin);
+      return nullptr;
+    }
   }
   llvm::LLVMContext& context = builder_.getContext();
   auto* before = builder_.GetInsertBlock();
@@ -125,8 +128,9 @@ void FunctionEmitter::emit_loop(llvm::Value* begin, llvm::Value* end, std::int64
   body(counter);
   llvm::Value* next = builder_.CreateNSWAdd(counter, builder_.getInt64(static_cast<std::uint64_t>(step)));
   counter->addIncoming(next, builder_.GetInsertBlock());
-  builder_.CreateCondBr(builder_.CreateICmpSLT(next, end), loop, done);
+  llvm::Instruction* latch = builder_.CreateCondBr(builder_.CreateICmpSLT(next, end), loop, done);
   builder_.SetInsertPoint(done);
+  return latch;
 }
 
 /// <width x i1>, true in the first `count` lanes.

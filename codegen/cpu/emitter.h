@@ -68,8 +68,8 @@ class FunctionEmitter {
   void store(const Span& span, llvm::Value* pointer, llvm::Value* value, std::int64_t alignment, llvm::Value* mask = nullptr);
   Span buffer_span(int buffer);
 
-  /// Emits a loop `for i in [0, extent) step` and calls `body(i)` inside it.
-  void emit_loop(llvm::Value* begin, llvm::Value* end, std::int64_t step, const std::string& name, const std::function<void(llvm::Value*)>& body);
+  /// Emits a loop `for i in [0, extent) step` and calls `body(i)` inside it. Answers the branch that ends a turn, or null where there is no loop.
+  llvm::Instruction* emit_loop(llvm::Value* begin, llvm::Value* end, std::int64_t step, const std::string& name, const std::function<void(llvm::Value*)>& body);
   void emit(const kernel::StmtRef& stmt);
 
   /// Ends the loop over tasks and the function. Nothing may be emitted afterwards.

@@ -2,6 +2,7 @@
 
 #include <llvm/IR/Intrinsics.h>
 
+#include <cmath>
 #include <limits>
 
 #include "codegen/cpu/emitter_state.h"
@@ -118,6 +119,17 @@ llvm::Value* float_to_f16_bits(llvm::IRBuilder<>& ir, llvm::Value* a) {
 /// Saturates; NaN becomes 0.
 llvm::Value* float_to_integer(llvm::IRBuilder<>& ir, DType to, llvm::Value* a) {
   llvm::Type* type = like(register_type(ir.getContext(), to), a);
+  if (dtype_bits(to) <= 16 && a->getType()->getScalarType()->isFloatTy()) {
+    // Within the bounds first: the conversion to i32 is one instruction, to fewer bits it would be a dozen. Of NaN a comparison takes the bound.
+    const int bits = dtype_bits(to);
+    const double low = is_signed(to) ? -std::ldexp(1, bits - 1) : 0;
+    const auto number = [&](double value) { return llvm::ConstantFP::get(a->getType(), value); };
+    if (is_signed(to)) a = ir.CreateSelect(ir.CreateFCmpORD(a, a), a, number(0));
+    a = ir.CreateSelect(ir.CreateFCmpOGT(a, number(low)), a, number(low));
+    const double high = low + std::ldexp(1, bits) - 1;
+    a = ir.CreateSelect(ir.CreateFCmpOLT(a, number(high)), a, number(high));
+    return ir.CreateTrunc(ir.CreateFPToSI(a, like(ir.getInt32Ty(), a)), type);
+  }
   return ir.CreateIntrinsic(is_signed(to) ? llvm::Intrinsic::fptosi_sat : llvm::Intrinsic::fptoui_sat, {type, a->getType()}, {a});
 }
 

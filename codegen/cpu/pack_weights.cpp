@@ -1,4 +1,5 @@
-// Packs the constant operand of a contraction: [group][panel][r, s, c][16 columns], columns beyond the last as 0;
+// Packs the constant operand of a contraction: [group][panel][r, s, c][16 columns], columns beyond the last as 0; with steps of the sum in groups of g
+// [group][panel][r, s, c / g][16 columns][g], where each run of steps ends with zeros that fill its last group;
 // of a depthwise convolution [r, s][channels rounded up to 16].
 
 #include <algorithm>
@@ -33,15 +34,18 @@ Source matmul_source(const Tensor& b) {
 }
 
 template <typename T>
-void pack(const Tensor& weight, const Source& source, Tensor& packed) {
+void pack(const Tensor& weight, const Source& source, const StepFormat& format, Tensor& packed) {
   const auto from = weight.span<T>();
   const auto to = packed.mutable_span<T>();
-  std::size_t at = 0;
+  const std::int64_t run = format.is_grouped() ? format.run : source.steps;
+  std::int64_t panel = 0;
   for (std::int64_t group = 0; group < source.groups; ++group) {
-    for (std::int64_t first = 0; first < source.columns; first += kPanelColumns) {
-      for (std::int64_t k = 0; k < source.steps; ++k, at += kPanelColumns) {
+    for (std::int64_t first = 0; first < source.columns; first += kPanelColumns, panel += format.steps.value() * kPanelColumns) {
+      for (std::int64_t k = 0; k < source.steps; ++k) {
+        const std::int64_t step = k / run * format.padded(run) + k % run;
+        const std::int64_t begin = panel + step / format.group * format.group * kPanelColumns + step % format.group;
         for (std::int64_t n = first; n < std::min(first + kPanelColumns, source.columns); ++n) {
-          to[at + static_cast<std::size_t>(n - first)] = from[static_cast<std::size_t>(source.offset(group, n, k))];
+          to[static_cast<std::size_t>(begin + (n - first) * format.group)] = from[static_cast<std::size_t>(source.offset(group, n, k))];
         }
       }
     }
@@ -66,7 +70,7 @@ bool is_depthwise(const Node& root, const Tensor& weight) {
 
 }  // namespace
 
-Tensor pack_panels(const Node& kernel_node) {
+Tensor pack_panels(const Node& kernel_node, const DotTraits& dot) {
   const Node& root = *region_root(*kernel_node.region());
   const Tensor& weight = kernel_node.operand(root.operand(1)->index())->constant();
   internal_check(root.operand(1)->type.is_row_major(), "packed weights are row-major");
@@ -83,12 +87,15 @@ Tensor pack_panels(const Node& kernel_node) {
   }
   const Source source = root.is("conv") ? conv_source(root, weight) : matmul_source(weight);
   const std::int64_t panels = (source.columns + kPanelColumns - 1) / kPanelColumns;
-  Tensor packed(weight.dtype(), {source.groups * panels * source.steps * kPanelColumns});
+  const auto spec = describe_contraction(kernel_node);
+  internal_check(spec, "a contraction without tiles reads packed weights");
+  const StepFormat format = choose_step_format(*spec, dot);
+  Tensor packed(weight.dtype(), {source.groups * panels * format.steps.value() * kPanelColumns});
   switch (dtype_bits(weight.dtype())) {
-    case 8: pack<std::uint8_t>(weight, source, packed); break;
-    case 16: pack<std::uint16_t>(weight, source, packed); break;
-    case 32: pack<std::uint32_t>(weight, source, packed); break;
-    case 64: pack<std::uint64_t>(weight, source, packed); break;
+    case 8: pack<std::uint8_t>(weight, source, format, packed); break;
+    case 16: pack<std::uint16_t>(weight, source, format, packed); break;
+    case 32: pack<std::uint32_t>(weight, source, format, packed); break;
+    case 64: pack<std::uint64_t>(weight, source, format, packed); break;
     default: internal_check(false, "weights of {} are not packed", dtype_name(weight.dtype()));
   }
   return packed;

@@ -133,7 +133,7 @@ KernelPlan CudaBackend::plan_kernel(const Node& kernel_node) const {
 
 Tensor CudaBackend::pack_weights(const Node& kernel_node) const {
   const Tactic tactic = choose_tactic(kernel_node, target_, options_, {options_.tf32});
-  return tactic.wgmma ? pack_for_wgmma(kernel_node) : tactic.mma ? pack_along_sum(kernel_node) : cpu::pack_panels(kernel_node);
+  return tactic.wgmma ? pack_for_wgmma(kernel_node) : tactic.mma ? pack_along_sum(kernel_node) : cpu::pack_panels(kernel_node, {});
 }
 
 nlohmann::ordered_json CudaBackend::requirements() const { return {{"target", "cuda"}, {"arch", target_.arch}, {"nvrtc", nvrtc_version()}}; }

@@ -17,10 +17,11 @@ constexpr std::int64_t kCacheWay = 4096;
 constexpr std::int64_t kRowsPerSet = 6;
 /// A task should take some tens of microseconds: long enough to start, short enough to balance.
 constexpr std::int64_t kTaskFlops = 4'000'000;
+constexpr std::int64_t kTaskBytes = 512 << 10;  ///< of `b`: what streams from memory is shared too
 constexpr std::int64_t kMaxTasks = 32;
-/// Sums longer than this are cut, so that the rows of `a` in a task stay in the second-level cache.
-constexpr std::int64_t kLongSum = 1536;
-constexpr std::int64_t kDepth = 1024;
+/// Sums over more bytes of `a` than this are cut, so that the rows of `a` in a task stay in the second-level cache.
+constexpr std::int64_t kLongSum = 6144;
+constexpr std::int64_t kDepth = 4096;
 /// Depth where the extent of the sum is symbolic.
 constexpr std::int64_t kSymbolicDepth = 256;
 
@@ -36,8 +37,8 @@ bool rows_collide(std::int64_t rows, std::int64_t stride) {
 
 class Chooser {
  public:
-  Chooser(const Contraction& spec, const std::optional<OperandStrides>& direct, const TileTraits& traits)
-      : spec_(spec), direct_(direct), traits_(traits), element_bytes_(dtype_bits(spec.compute) / 8) {}
+  Chooser(const Contraction& spec, const StepFormat& format, const std::optional<OperandStrides>& direct, const TileTraits& traits)
+      : spec_(spec), format_(format), direct_(direct), traits_(traits), sum_bytes_(dtype_bits(spec.compute) / 8), element_bytes_(format.a_bytes()) {}
 
   Tiling choose() {
     choose_tile();
@@ -47,7 +48,7 @@ class Chooser {
   }
 
  private:
-  std::int64_t vectors_per_panel() const { return std::max<std::int64_t>(1, kPanelColumns * element_bytes_ / traits_.vector_bytes); }
+  std::int64_t vectors_per_panel() const { return std::max<std::int64_t>(1, kPanelColumns * sum_bytes_ / traits_.vector_bytes); }
   /// A tile of `rows` x `vectors` needs its accumulators, one row of b and one element of a in registers.
   bool fits_registers(std::int64_t rows, std::int64_t vectors) const { return vectors * (rows + 1) + 1 <= traits_.vector_registers; }
 
@@ -90,15 +91,18 @@ class Chooser {
     const auto channels = spec_.c.extent.constant();
     const bool one_tap = spec_.r.extent == Dim(1) && spec_.s.extent == Dim(1);
     if (one_tap && !channels) tiling_.depth = kSymbolicDepth;
-    if (one_tap && channels && *channels > kLongSum) {
-      tiling_.depth = ceil_div(ceil_div(*channels, ceil_div(*channels, kDepth)), kPanelColumns) * kPanelColumns;
+    if (one_tap && channels && *channels * element_bytes_ > kLongSum) {
+      tiling_.depth = ceil_div(ceil_div(*channels, ceil_div(*channels * element_bytes_, kDepth)), kPanelColumns) * kPanelColumns;
     }
     internal_check(channels || one_tap, "a convolution over a symbolic number of channels has no tiles");
 
     const bool collides = direct_ && rows_collide(tiling_.x.size, direct_->x * spec_.stride_x * element_bytes_);
     tiling_.slab = !direct_ || collides;
     tiling_.slab_pitch = tiling_.depth ? tiling_.depth : channels.value_or(0);
-    if (rows_collide(tiling_.x.size, tiling_.slab_pitch * spec_.stride_x * element_bytes_)) tiling_.slab_pitch += kPanelColumns;
+    // Taps that are summed as one run lie without gaps.
+    if (format_.is_grouped() && format_.run != channels) return;
+    tiling_.slab_pitch = format_.padded(tiling_.slab_pitch);
+    if (rows_collide(tiling_.x.size, tiling_.slab_pitch * spec_.stride_x * element_bytes_)) tiling_.slab_pitch += kCacheLine / element_bytes_;
   }
 
   /// Bytes of `a` that a task of so many tiles reads, with the halo of the taps.
@@ -138,7 +142,7 @@ class Chooser {
     std::int64_t batch = 1;
     for (const Axis& axis : spec_.batch) batch *= axis.extent.constant().value_or(1);
     const std::int64_t flops = 2 * *columns * *positions * *sum;
-    const std::int64_t wanted = std::clamp<std::int64_t>(batch * flops / kTaskFlops, 1, kMaxTasks);
+    const std::int64_t wanted = std::clamp<std::int64_t>(batch * std::max(flops / kTaskFlops, *columns * *sum * format_.b_bytes() / kTaskBytes), 1, kMaxTasks);
     const std::int64_t row_bytes = *positions * spec_.c.extent.value() * spec_.stride_x * spec_.stride_y;
     const bool rows_first = spec_.constant_b >= 0 && row_bytes >= *sum * *columns;
     if (rows_first) {
@@ -166,9 +170,11 @@ class Chooser {
   }
 
   const Contraction& spec_;
+  const StepFormat& format_;
   const std::optional<OperandStrides>& direct_;
   const TileTraits& traits_;
-  const std::int64_t element_bytes_;
+  const std::int64_t sum_bytes_;
+  const std::int64_t element_bytes_;  ///< of `a`
   Tiling tiling_;
 };
 
@@ -182,8 +188,8 @@ TileLine balanced_line(std::int64_t extent, std::int64_t limit) {
   return line;
 }
 
-Tiling choose_tiling(const Contraction& contraction, const std::optional<OperandStrides>& direct, const TileTraits& traits) {
-  return Chooser(contraction, direct, traits).choose();
+Tiling choose_tiling(const Contraction& contraction, const StepFormat& format, const std::optional<OperandStrides>& direct, const TileTraits& traits) {
+  return Chooser(contraction, format, direct, traits).choose();
 }
 
 }  // namespace intaglio

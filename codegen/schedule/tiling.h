@@ -3,7 +3,7 @@
 
 #include <cstdint>
 
-#include "codegen/schedule/contraction.h"
+#include "codegen/schedule/step_format.h"
 
 namespace intaglio {
 
@@ -15,6 +15,7 @@ struct TileTraits {
   int vector_bytes = 32;
   int vector_registers = 16;
   std::int64_t l2_bytes = 1 << 20;
+  DotTraits dot = {};
 };
 
 /// A line of positions cut into tiles: `first` tiles of `size`, the others one smaller; or, of an extent known only at run time, full tiles and a remainder.
@@ -50,7 +51,7 @@ struct OperandStrides {
 };
 
 /// `direct`: the strides of `a` where it can be read in place.
-Tiling choose_tiling(const Contraction& contraction, const std::optional<OperandStrides>& direct, const TileTraits& traits);
+Tiling choose_tiling(const Contraction& contraction, const StepFormat& format, const std::optional<OperandStrides>& direct, const TileTraits& traits);
 
 /// Cuts `extent` into the fewest tiles of at most `limit`, of sizes as equal as can be.
 TileLine balanced_line(std::int64_t extent, std::int64_t limit);
