@@ -11,6 +11,7 @@
 
 #include "codegen/cpu/backend.h"
 #include "codegen/cuda/compile_cache.h"
+#include "codegen/cuda/depthwise.h"
 #include "codegen/cuda/loops.h"
 #include "codegen/cuda/mma.h"
 #include "codegen/cuda/pack_along_sum.h"
@@ -96,19 +97,38 @@ KernelPlan plan_wgmma(Contraction spec, const WgmmaOperands& operands, std::stri
   return plan;
 }
 
+KernelPlan plan_depthwise_kernel(Contraction spec, const DepthwisePlan& tile, std::string kind, bool checked, bool overlaps) {
+  KernelPlan plan;
+  plan.kind = std::move(kind);
+  plan.text = fmt::format("{} channels, {} positions a thread, {}", tile.channels, tile.positions, to_text(spec));
+  plan.name = spec.name = function_name(spec.name, plan.text);
+  plan.symbols = spec.symbols;
+  plan.packed_operand = spec.constant_b;
+  DepthwiseKernel kernel = emit_depthwise(spec, tile, checked);
+  plan.tasks = kernel.blocks;
+  plan.overlaps = overlaps;
+  take(plan, std::move(kernel.kernel));
+  return plan;
+}
+
 /// How a contraction is computed.
 struct Tactic {
-  std::optional<Contraction> spec;     ///< nothing: as loops
-  std::optional<WgmmaOperands> wgmma;  ///< by TMA and wgmma
-  const MmaType* mma = nullptr;        ///< else by mma.sync; null: on the plain arithmetic units
+  std::optional<Contraction> spec;         ///< nothing: as loops
+  std::optional<DepthwisePlan> depthwise;
+  std::optional<WgmmaOperands> wgmma;      ///< by TMA and wgmma
+  const MmaType* mma = nullptr;            ///< else by mma.sync; null: on the plain arithmetic units
 };
 
 Tactic choose_tactic(const Node& kernel_node, const CudaTarget& target, const CodegenOptions& options, const MmaOptions& mma_options) {
   Tactic tactic;
-  if (options.optimization_level == 0 || options.disabled_tactics.contains("tiled")) return tactic;
+  if (options.optimization_level == 0) return tactic;
   tactic.spec = describe_contraction(kernel_node);
-  if (tactic.spec && tactic.spec->kind != Contraction::Kind::dense) tactic.spec.reset();
-  if (!tactic.spec) return tactic;
+  const bool is_dense = tactic.spec && tactic.spec->kind == Contraction::Kind::dense;
+  if (!tactic.spec || options.disabled_tactics.contains(is_dense ? "tiled" : "depthwise")) return {};
+  if (!is_dense) {
+    tactic.depthwise = plan_depthwise(*tactic.spec);
+    return tactic.depthwise ? tactic : Tactic{};
+  }
   // Indices of copies by TMA are not checked.
   if (!target.is_ptx() && !options.checked && !options.disabled_tactics.contains("wgmma")) tactic.wgmma = wgmma_operands(*tactic.spec, TileRows(*tactic.spec));
   if (!tactic.wgmma && !options.disabled_tactics.contains("mma")) tactic.mma = find_mma_type(*tactic.spec, mma_options);
@@ -123,10 +143,11 @@ KernelPlan CudaBackend::plan_kernel(const Node& kernel_node) const {
   if (!root || root->op().op_class != OpClass::contraction) return plan_loops(lower_to_loops(kernel_node, kLoopTraits), kind, options_.checked);
   const MmaOptions mma_options{options_.tf32, !target_.is_ptx(), options_.checked};
   Tactic tactic = choose_tactic(kernel_node, target_, options_, mma_options);
-  KernelPlan plan = tactic.wgmma  ? plan_wgmma(std::move(*tactic.spec), *tactic.wgmma, kind)
-                    : tactic.mma  ? plan_mma(std::move(*tactic.spec), *tactic.mma, kind, mma_options)
-                    : tactic.spec ? plan_simt(std::move(*tactic.spec), kind, options_.checked)
-                                  : plan_loops(lower_naive_contraction(kernel_node), kind, options_.checked);
+  KernelPlan plan = tactic.depthwise ? plan_depthwise_kernel(std::move(*tactic.spec), *tactic.depthwise, kind, options_.checked, !target_.is_ptx())
+                    : tactic.wgmma   ? plan_wgmma(std::move(*tactic.spec), *tactic.wgmma, kind)
+                    : tactic.mma     ? plan_mma(std::move(*tactic.spec), *tactic.mma, kind, mma_options)
+                    : tactic.spec    ? plan_simt(std::move(*tactic.spec), kind, options_.checked)
+                                     : plan_loops(lower_naive_contraction(kernel_node), kind, options_.checked);
   plan.flops = contraction_flops(*root);
   return plan;
 }

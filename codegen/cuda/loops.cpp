@@ -307,13 +307,14 @@ bool fits_narrow_index(const std::vector<kernel::Buffer>& buffers, const std::ve
 }
 
 std::string signature(const std::string& name, const std::vector<kernel::Buffer>& buffers, const std::vector<std::string>& symbols, int block_threads,
-                      int cluster, int blocks, const std::string& parameters) {
+                      int cluster, int blocks, const std::string& parameters, const Overlap& overlap) {
   const std::string together = cluster > 1 ? fmt::format("__cluster_dims__({}) ", cluster) : "";
   const std::string bounds = blocks > 0 ? fmt::format("{}, {}", block_threads, blocks) : std::to_string(block_threads);
   std::string text = fmt::format("extern \"C\" __global__ void {}__launch_bounds__({}) {}(", together, bounds, name);
   for (std::size_t i = 0; i < buffers.size(); ++i) {
     const std::string type = type_name(buffers[i].dtype);
-    text += buffers[i].written ? fmt::format("{}* __restrict__ b{}, ", type, i) : fmt::format("const {}* __restrict__ b{}, ", type, i);
+    const bool may_change = !buffers[i].written && overlap.waits && static_cast<int>(i) != overlap.constant;
+    text += fmt::format("{}{}*{} b{}, ", buffers[i].written ? "" : "const ", type, may_change ? "" : " __restrict__", i);
   }
   for (std::size_t i = 0; i < symbols.size(); ++i) text += fmt::format("int64 s{}, ", i);
   return text + "Status* status" + parameters + ") {\n";

@@ -179,6 +179,18 @@ __device__ __forceinline__ void load_lanes(T (&to)[count], const T* from) {
     for (int i = 0; i < lanes; ++i) to[first + i] = packed.lane[i];
   }
 }
+// The same where `condition` holds; 0 elsewhere.
+template <int bytes, typename T, int count>
+__device__ __forceinline__ void load_lanes(T (&to)[count], const T* from, bool condition) {
+  constexpr int lanes = bytes / sizeof(T);
+#pragma unroll
+  for (int first = 0; first < count; first += lanes) {
+    Packed<bytes, T> packed;
+    packed.word = ptx::load_if(condition, reinterpret_cast<const typename Word<bytes>::Type*>(from + first));
+#pragma unroll
+    for (int i = 0; i < lanes; ++i) to[first + i] = packed.lane[i];
+  }
+}
 template <int bytes, typename T, int count>
 __device__ __forceinline__ void store_lanes(T* to, const T (&from)[count]) {
   constexpr int lanes = bytes / sizeof(T);

@@ -366,8 +366,36 @@ __device__ __forceinline__ void lower_registers() {
   asm volatile("setmaxnreg.dec.sync.aligned.u32 %0;" ::"n"(kRegisters));
 }
 
-// Programmatic dependent launch: the next kernel may start; the one before has ended and its results are there.
-__device__ __forceinline__ void allow_next_kernel() { asm volatile("griddepcontrol.launch_dependents;" ::: "memory"); }
-__device__ __forceinline__ void wait_for_previous_kernel() { asm volatile("griddepcontrol.wait;" ::: "memory"); }
+// 16, 8, 4 or 2 bytes of global memory where `condition` holds, 0 elsewhere.
+__device__ __forceinline__ uint4 load_if(bool condition, const uint4* from) {
+  uint4 result;
+  asm volatile("{\n .reg .pred given;\n setp.ne.b32 given, %5, 0;\n mov.b32 %0, 0;\n mov.b32 %1, 0;\n mov.b32 %2, 0;\n mov.b32 %3, 0;\n @given ld.global.v4.b32 {%0, %1, %2, %3}, [%4];\n}"
+               : "=&r"(result.x), "=&r"(result.y), "=&r"(result.z), "=&r"(result.w)
+               : "l"(from), "r"(int(condition))
+               : "memory");
+  return result;
+}
+__device__ __forceinline__ uint2 load_if(bool condition, const uint2* from) {
+  uint2 result;
+  asm volatile("{\n .reg .pred given;\n setp.ne.b32 given, %3, 0;\n mov.b32 %0, 0;\n mov.b32 %1, 0;\n @given ld.global.v2.b32 {%0, %1}, [%2];\n}"
+               : "=&r"(result.x), "=&r"(result.y)
+               : "l"(from), "r"(int(condition))
+               : "memory");
+  return result;
+}
+__device__ __forceinline__ uint32 load_if(bool condition, const uint32* from) { return condition ? *from : 0; }
+__device__ __forceinline__ uint16 load_if(bool condition, const uint16* from) { return condition ? *from : uint16(0); }
+
+// Programmatic dependent launch: the next kernel may start; the one before has ended and its results are there. Before Hopper kernels follow one another anyhow.
+__device__ __forceinline__ void allow_next_kernel() {
+#if __CUDA_ARCH__ >= 900
+  asm volatile("griddepcontrol.launch_dependents;" ::: "memory");
+#endif
+}
+__device__ __forceinline__ void wait_for_previous_kernel() {
+#if __CUDA_ARCH__ >= 900
+  asm volatile("griddepcontrol.wait;" ::: "memory");
+#endif
+}
 
 }  // namespace ptx

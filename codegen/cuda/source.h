@@ -49,6 +49,10 @@ class Source {
   const Multiples& multiples() const { return multiples_; }
   /// The name of an array with the value of `e` in each lane; var_name(lanes.var) is the first lane's.
   std::string values(const kernel::Expr& e, const Lanes& lanes);
+  /// Loads the lanes of `load` into an array that is there already; 0 where a `condition` is given and does not hold.
+  void load_values(const kernel::Expr& load, const std::string& array, const Lanes& lanes, const std::string& condition = "");
+  /// Says that the lanes of `e` are in an array, until the scope ends.
+  void set_values(const kernel::Expr& e, const std::string& array) { scopes_.back().arrays[e.get()] = array; }
   /// b[offset] = array[lane] for each lane.
   void store_values(int buffer, const kernel::Expr& offset, const std::string& array, const Lanes& lanes);
   /// total[lane] = op(total[lane], value of `e`) for each lane of the array `total`.
@@ -83,7 +87,6 @@ class Source {
   void forget_loads(int stored_buffer);
   const std::string* array_of(const kernel::ExprNode* e) const;
   void prepare_lanes(const kernel::Expr& e, const Lanes& lanes, LaneStrides& strides, std::set<const kernel::ExprNode*>& done);
-  void load_lanes(const kernel::Expr& e, const Lanes& lanes);
   void reduce_lanes(const kernel::Expr& e, const Lanes& lanes);
   void for_lanes(const std::vector<kernel::Expr>& read, const Lanes& lanes, const std::function<void()>& body);
   void note_uses(const kernel::Expr& e);

@@ -33,17 +33,28 @@ int Source::access_bytes(int buffer, const Expr& offset, const Lanes& lanes) con
   return bytes > element ? static_cast<int>(bytes) : 0;
 }
 
-/// Loads the lanes of a load into an array, if they lie side by side.
-void Source::load_lanes(const Expr& e, const Lanes& lanes) {
-  const int bytes = access_bytes(e->buffer, e->args[0], lanes);
-  if (bytes == 0) return;
-  const std::string offset = emit(e->args[0], true), array = fmt::format("x{}", names_++);
-  check(e->buffer, offset);
-  check(e->buffer, fmt::format("{} + {}", offset, lanes.count - 1));
-  loaded_buffers_.insert(e->buffer);
-  line(fmt::format("{} {}[{}];", type_name(e->dtype), array, lanes.count));
-  line(fmt::format("op::load_lanes<{}>({}, b{} + {});", bytes, array, e->buffer, offset));
-  scopes_.back().arrays[e.get()] = array;
+void Source::load_values(const Expr& load, const std::string& array, const Lanes& lanes, const std::string& condition) {
+  note_uses(load);
+  loaded_buffers_.insert(load->buffer);
+  const int bytes = access_bytes(load->buffer, load->args[0], lanes);
+  if (bytes == 0) {
+    for_lanes({load}, lanes, [&] {
+      const std::string zero = fmt::format("{}{{}}", type_name(load->dtype));
+      if (condition.empty()) return line(fmt::format("{}[l] = {};", array, emit(load, false)));
+      line(fmt::format("{}[l] = {};", array, zero));
+      open(fmt::format("if ({}) {{", condition));
+      line(fmt::format("{}[l] = {};", array, emit(load, false)));
+      close();
+    });
+    return;
+  }
+  const std::string offset = emit(load->args[0], true);
+  if (!condition.empty() && checked_) open(fmt::format("if ({}) {{", condition));
+  check(load->buffer, offset);
+  check(load->buffer, fmt::format("{} + {}", offset, lanes.count - 1));
+  if (!condition.empty() && checked_) close();
+  const std::string given = condition.empty() ? "" : fmt::format(", {}", condition);
+  line(fmt::format("op::load_lanes<{}>({}, b{} + {}{});", bytes, array, load->buffer, offset, given));
 }
 
 /// A fold with a total for each lane.
@@ -66,7 +77,14 @@ void Source::prepare_lanes(const Expr& e, const Lanes& lanes, LaneStrides& strid
     return;
   }
   // What is left of an offset is for the compiler to simplify.
-  if (e->kind == ExprKind::load) return load_lanes(e, lanes);
+  if (e->kind == ExprKind::load) {
+    if (access_bytes(e->buffer, e->args[0], lanes) == 0) return;
+    const std::string array = fmt::format("x{}", names_++);
+    line(fmt::format("{} {}[{}];", type_name(e->dtype), array, lanes.count));
+    load_values(e, array, lanes);
+    scopes_.back().arrays[e.get()] = array;
+    return;
+  }
   if (e->kind == ExprKind::reduce) {
     // Folds of different lengths stay in the loop over the lanes.
     if (strides.is_uniform(e->args[1])) reduce_lanes(e, lanes);
