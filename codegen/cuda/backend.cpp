@@ -37,14 +37,16 @@ void take(KernelPlan& plan, CudaKernel kernel) {
   plan.block_threads = kernel.block_threads;
 }
 
-KernelPlan plan_loops(kernel::Kernel kernel, std::string kind, bool checked) {
+KernelPlan plan_loops(kernel::Kernel kernel, std::string kind, bool checked, bool overlaps) {
   KernelPlan plan;
   plan.kind = std::move(kind);
   plan.text = to_text(kernel);
   plan.name = kernel.name = function_name(kernel.name, plan.text);
   plan.symbols = kernel.symbols;
-  plan.tasks = kernel.tasks;
-  take(plan, emit_loops(kernel, checked));
+  LoopKernel loops = emit_loops(kernel, checked);
+  plan.tasks = loops.blocks;
+  plan.overlaps = overlaps;
+  take(plan, std::move(loops.kernel));
   return plan;
 }
 
@@ -100,8 +102,9 @@ KernelPlan plan_wgmma(Contraction spec, const WgmmaOperands& operands, std::stri
 KernelPlan plan_depthwise_kernel(Contraction spec, const DepthwisePlan& tile, std::string kind, bool checked, bool overlaps) {
   KernelPlan plan;
   plan.kind = std::move(kind);
-  plan.text = fmt::format("{} channels, {} positions a thread, {}", tile.channels, tile.positions, to_text(spec));
-  plan.name = spec.name = function_name(spec.name, plan.text);
+  const std::string tactic = fmt::format("depthwise_{}x{}", tile.positions, tile.channels);
+  plan.text = tactic + " " + to_text(spec);
+  plan.name = spec.name = function_name(fmt::format("{}_{}", spec.name, tactic), plan.text);
   plan.symbols = spec.symbols;
   plan.packed_operand = spec.constant_b;
   DepthwiseKernel kernel = emit_depthwise(spec, tile, checked);
@@ -113,10 +116,10 @@ KernelPlan plan_depthwise_kernel(Contraction spec, const DepthwisePlan& tile, st
 
 /// How a contraction is computed.
 struct Tactic {
-  std::optional<Contraction> spec;         ///< nothing: as loops
+  std::optional<Contraction> spec;  ///< nothing: as loops
   std::optional<DepthwisePlan> depthwise;
-  std::optional<WgmmaOperands> wgmma;      ///< by TMA and wgmma
-  const MmaType* mma = nullptr;            ///< else by mma.sync; null: on the plain arithmetic units
+  std::optional<WgmmaOperands> wgmma;  ///< by TMA and wgmma
+  const MmaType* mma = nullptr;        ///< else by mma.sync; null: on the plain arithmetic units
 };
 
 Tactic choose_tactic(const Node& kernel_node, const CudaTarget& target, const CodegenOptions& options, const MmaOptions& mma_options) {
@@ -140,14 +143,14 @@ Tactic choose_tactic(const Node& kernel_node, const CudaTarget& target, const Co
 KernelPlan CudaBackend::plan_kernel(const Node& kernel_node) const {
   const Node* root = region_root(*kernel_node.region());
   const std::string kind = root ? std::string(root->op_name()) : "elementwise";
-  if (!root || root->op().op_class != OpClass::contraction) return plan_loops(lower_to_loops(kernel_node, kLoopTraits), kind, options_.checked);
+  if (!root || root->op().op_class != OpClass::contraction) return plan_loops(lower_to_loops(kernel_node, kLoopTraits), kind, options_.checked, !target_.is_ptx());
   const MmaOptions mma_options{options_.tf32, !target_.is_ptx(), options_.checked};
   Tactic tactic = choose_tactic(kernel_node, target_, options_, mma_options);
   KernelPlan plan = tactic.depthwise ? plan_depthwise_kernel(std::move(*tactic.spec), *tactic.depthwise, kind, options_.checked, !target_.is_ptx())
                     : tactic.wgmma   ? plan_wgmma(std::move(*tactic.spec), *tactic.wgmma, kind)
                     : tactic.mma     ? plan_mma(std::move(*tactic.spec), *tactic.mma, kind, mma_options)
                     : tactic.spec    ? plan_simt(std::move(*tactic.spec), kind, options_.checked)
-                                     : plan_loops(lower_naive_contraction(kernel_node), kind, options_.checked);
+                                     : plan_loops(lower_naive_contraction(kernel_node), kind, options_.checked, !target_.is_ptx());
   plan.flops = contraction_flops(*root);
   return plan;
 }

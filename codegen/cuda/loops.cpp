@@ -3,8 +3,11 @@
 #include "codegen/cuda/loops.h"
 
 #include <algorithm>
+#include <bit>
 #include <limits>
 
+#include "codegen/cuda/loop_nest.h"
+#include "codegen/cuda/loop_row.h"
 #include "support/diagnostics.h"
 
 namespace intaglio::cuda {
@@ -17,11 +20,27 @@ using kernel::StmtRef;
 
 constexpr int kWarp = 32;
 constexpr int kMostThreads = 256;
-/// What one access to memory moves at most, in bytes, and how many elements that can be.
-constexpr std::int64_t kWidestAccess = 16;
-constexpr int kMostLanes = 16;
+/// Threads of a block that computes several tasks.
+constexpr int kFewThreads = 128;
+/// Elements of a row that a thread keeps in registers.
+constexpr std::int64_t kRowOfThread = 32;
 /// A fold at block level that is shorter than this is computed by every thread for itself.
 constexpr std::int64_t kShortFold = 16;
+
+std::int64_t ceil_div(std::int64_t a, std::int64_t b) { return (a + b - 1) / b; }
+
+/// What an extent is at most, where that is known.
+std::optional<std::int64_t> known_most(const Expr& extent) {
+  if (const auto value = kernel::constant_value(extent)) return value;
+  if (extent->kind != kernel::ExprKind::binary) return std::nullopt;
+  const auto a = known_most(extent->args[0]), b = known_most(extent->args[1]);
+  switch (extent->op) {
+    case kernel::Op::min: return a && b ? std::min(*a, *b) : a ? a : b;
+    case kernel::Op::mul: return a && b ? std::optional(*a * *b) : std::nullopt;
+    case kernel::Op::index_div: return a && b && *b > 0 ? std::optional(*a / *b) : std::nullopt;
+    default: return std::nullopt;
+  }
+}
 
 bool is_long_fold(const Stmt& stmt) {
   if (stmt.kind != Stmt::Kind::reduce) return false;
@@ -37,41 +56,6 @@ bool needs_block(const StmtRef& stmt) {
   return std::any_of(stmt->body.begin(), stmt->body.end(), needs_block);
 }
 
-/// A loop nest that threads share: loops right inside of each other, with only assignments between them.
-struct SharedNest {
-  std::vector<const Stmt*> loops;
-  std::vector<StmtRef> body;
-};
-
-bool is_inner_loop(const StmtRef& stmt) { return stmt->kind == Stmt::Kind::loop; }
-
-/// The statements of a block, with blocks inside of it opened up.
-void flatten(const std::vector<StmtRef>& from, std::vector<StmtRef>& into) {
-  for (const StmtRef& stmt : from) {
-    if (stmt->kind == Stmt::Kind::block) {
-      flatten(stmt->body, into);
-    } else {
-      into.push_back(stmt);
-    }
-  }
-}
-
-SharedNest shared_nest(const Stmt& outermost) {
-  SharedNest nest;
-  nest.loops.push_back(&outermost);
-  flatten(outermost.body, nest.body);
-  while (!nest.body.empty() && is_inner_loop(nest.body.back())) {
-    const Stmt& inner = *nest.body.back();
-    const bool assigns_between = std::all_of(nest.body.begin(), nest.body.end() - 1, [](const StmtRef& stmt) { return stmt->kind == Stmt::Kind::assign; });
-    const bool same_extent = std::none_of(nest.loops.begin(), nest.loops.end(), [&](const Stmt* loop) { return kernel::depends_on(inner.extent, loop->var); });
-    if (!assigns_between || !same_extent) break;
-    nest.loops.push_back(&inner);
-    nest.body.pop_back();
-    flatten(inner.body, nest.body);
-  }
-  return nest;
-}
-
 class LoopEmitter {
  public:
   LoopEmitter(const kernel::Kernel& kernel, bool checked)
@@ -79,12 +63,29 @@ class LoopEmitter {
     reads_back_ = reads_what_it_writes(kernel.body);
   }
 
-  CudaKernel emit() {
-    const Expr tasks = kernel::from_dim(kernel_.tasks);
-    source_.line(fmt::format("const {} {} = blockIdx.x;", source_.index_type(), Source::var_name(kernel_.task_var)));
+  LoopKernel emit() {
     for_block(kernel_.body);
-    const int threads = std::clamp((threads_wanted_ + kWarp - 1) / kWarp * kWarp, kWarp, kMostThreads);
-    return {signature(kernel_.name, kernel_.buffers, kernel_.symbols, threads) + source_.elements() + source_.text() + "}\n", threads};
+    int threads = std::min(threads_wanted_, kMostThreads);
+    if (folds_together_) threads = std::max(threads, kWarp);
+    threads = threads > kWarp ? (threads + kWarp - 1) / kWarp * kWarp : static_cast<int>(std::bit_ceil(static_cast<unsigned>(threads)));
+    // Several small tasks share a block, unless its threads wait for each other.
+    const int groups = folds_together_ && threads > kWarp ? 1 : std::max(1, kFewThreads / threads);
+    Source head(kernel_.buffers, kernel_.symbols, source_.index_type() == "int", false, "h");
+    head.line("ptx::allow_next_kernel();");
+    head.line("ptx::wait_for_previous_kernel();");
+    const std::string task = Source::var_name(kernel_.task_var);
+    head.line(fmt::format("constexpr int threads = {};  // of a task", threads));
+    if (groups == 1) {
+      head.line("const int thread = threadIdx.x;");
+      head.line(fmt::format("const {} {} = blockIdx.x;", head.index_type(), task));
+    } else {
+      head.line("const int thread = threadIdx.x % threads;");
+      head.line(fmt::format("const {0} {1} = {0}(blockIdx.x) * {2} + threadIdx.x / threads;", head.index_type(), task, groups));
+      const std::string tasks = head.index(kernel::from_dim(kernel_.tasks));
+      head.line(fmt::format("if ({} >= {}) return;", task, tasks));
+    }
+    const std::string start = signature(kernel_.name, kernel_.buffers, kernel_.symbols, threads * groups, 1, 0, "", {true});
+    return {{start + head.text() + source_.elements() + source_.text() + "}\n", threads * groups}, Dim::ceildiv(kernel_.tasks, groups)};
   }
 
  private:
@@ -98,25 +99,28 @@ class LoopEmitter {
   }
 
   void want_threads(const Expr& extent) {
-    const auto known = kernel::constant_value(extent);
-    threads_wanted_ = std::max<int>(threads_wanted_, static_cast<int>(std::min<std::int64_t>(known.value_or(kMostThreads), kMostThreads)));
+    const auto known = known_most(extent);
+    threads_wanted_ = std::max<int>(threads_wanted_, static_cast<int>(std::clamp<std::int64_t>(known.value_or(kMostThreads), 1, kMostThreads)));
   }
 
   /// What one thread wrote is read by another one next.
   void publish() {
-    if (reads_back_) source_.line("__syncthreads();");
+    if (!reads_back_) return;
+    folds_together_ = true;
+    source_.line("op::sync_threads<threads>();");
   }
 
   /// Statements that all threads of the block reach together, with the same values.
   void for_block(const StmtRef& stmt) {
     switch (stmt->kind) {
       case Stmt::Kind::block:
+        if (const auto row = find_row(stmt->body)) return for_row(*row);
         for (const StmtRef& part : stmt->body) for_block(part);
         return;
       case Stmt::Kind::loop: return block_loop(stmt);
       case Stmt::Kind::assign: return assign(*stmt);
       case Stmt::Kind::store:
-        source_.open("if (threadIdx.x == 0) {");
+        source_.open("if (thread == 0) {");
         source_.store(stmt->buffer, stmt->offset, source_.value(stmt->value));
         source_.close();
         return publish();
@@ -132,7 +136,7 @@ class LoopEmitter {
     if (!needs_block(stmt)) {
       const SharedNest nest = shared_nest(*stmt);
       // With a loop left inside, whose length depends on the loops around it, threads share that one.
-      const bool whole = std::none_of(nest.body.begin(), nest.body.end(), is_inner_loop);
+      const bool whole = std::ranges::none_of(nest.body, [](const StmtRef& part) { return part->kind == Stmt::Kind::loop; });
       if (whole || stmt->loop == LoopKind::vector) return share_among_threads(nest);
     }
     serial_loop(*stmt, [&](const StmtRef& part) { for_block(part); });
@@ -145,60 +149,22 @@ class LoopEmitter {
     source_.close();
   }
 
-  /// How many iterations of the innermost loop a thread takes at once: as many as fill its accesses to memory.
-  Lanes choose_lanes(const SharedNest& nest) {
-    const Stmt& innermost = *nest.loops.back();
-    Lanes lanes{innermost.var, 1, {}};
-    for (int count = kMostLanes; count > 1; count /= 2) {
-      if (known_divisor(innermost.extent, source_.multiples()) % count != 0) continue;
-      lanes.count = count;
-      source_.set_multiple(lanes.var, count);
-      if (suits_lanes(nest, lanes)) return lanes;
-    }
-    source_.set_multiple(lanes.var, 1);
-    lanes.count = 1;
-    return lanes;
-  }
-
-  bool suits_lanes(const SharedNest& nest, Lanes lanes) const {
-    LaneStrides strides(lanes, source_.multiples());
-    std::int64_t narrowest = kWidestAccess, widest = 1;
-    const auto note_access = [&](int buffer) {
-      const std::int64_t bytes = dtype_bits(kernel_.buffers[static_cast<std::size_t>(buffer)].dtype) / 8;
-      narrowest = std::min(narrowest, bytes), widest = std::max(widest, bytes);
-    };
-    for (const StmtRef& stmt : nest.body) {
-      const bool is_fold = stmt->kind == Stmt::Kind::reduce;
-      if (is_fold && (stmt->buffer >= 0 || !strides.is_uniform(stmt->extent))) return false;
-      if (!is_fold && stmt->kind != Stmt::Kind::assign && stmt->kind != Stmt::Kind::store) return false;
-      if (stmt->kind == Stmt::Kind::store) {
-        if (source_.access_bytes(stmt->buffer, stmt->offset, lanes) == 0) return false;
-        note_access(stmt->buffer);
-      } else if (is_fold || !strides.is_uniform(stmt->value)) {
-        lanes.locals[stmt->var];
-      }
-      kernel::visit(stmt->value, [&](const kernel::ExprNode& node) {
-        if (node.kind == kernel::ExprKind::load && source_.access_bytes(node.buffer, node.args[0], lanes) > 0) note_access(node.buffer);
-      });
-    }
-    return lanes.count * narrowest <= kWidestAccess && lanes.count * widest <= 2 * kWidestAccess;
-  }
-
   void share_among_threads(const SharedNest& nest) {
-    Lanes lanes = choose_lanes(nest);
+    const Stmt& innermost = *nest.loops.back();
+    Lanes lanes = choose_lanes(source_, kernel_.buffers, innermost.var, innermost.extent, nest.body);
     std::vector<std::string> extents;
     Expr total = kernel::index_constant(1);
     for (const Stmt* loop : nest.loops) {
-      const Expr steps = loop == nest.loops.back() ? kernel::binary(kernel::Op::index_div, loop->extent, kernel::index_constant(lanes.count)) : loop->extent;
+      const Expr steps = loop == &innermost ? kernel::binary(kernel::Op::index_div, loop->extent, kernel::index_constant(lanes.count)) : loop->extent;
       extents.push_back(source_.index(steps));
       total = kernel::binary(kernel::Op::mul, total, steps);
     }
     want_threads(total);
     const std::string type = source_.index_type();
     if (nest.loops.size() == 1 && lanes.count == 1) {
-      source_.open(fmt::format("for ({0} {1} = threadIdx.x; {1} < {2}; {1} += blockDim.x) {{", type, Source::var_name(nest.loops[0]->var), extents[0]));
+      source_.open(fmt::format("for ({0} {1} = thread; {1} < {2}; {1} += threads) {{", type, Source::var_name(nest.loops[0]->var), extents[0]));
     } else {
-      source_.open(fmt::format("for ({0} i = threadIdx.x; i < {1}; i += blockDim.x) {{", type, source_.index(total)));
+      source_.open(fmt::format("for ({0} i = thread; i < {1}; i += threads) {{", type, source_.index(total)));
       std::string rest = "i";
       for (std::size_t l = nest.loops.size(); l-- > 0;) {
         const std::string number = l == 0 ? rest : fmt::format("{} % {}", rest, extents[l]);
@@ -284,17 +250,69 @@ class LoopEmitter {
     const std::string type = type_name(stmt.value->dtype), extent = source_.index(stmt.extent);
     want_threads(stmt.extent);
     source_.line(fmt::format("{} {} = {};", type, part, fold_identity(stmt.op, stmt.value->dtype)));
-    source_.open(fmt::format("for ({0} {1} = threadIdx.x; {1} < {2}; {1} += blockDim.x) {{", source_.index_type(), i, extent));
+    source_.open(fmt::format("for ({0} {1} = thread; {1} < {2}; {1} += threads) {{", source_.index_type(), i, extent));
     fold_element(stmt, part);
     source_.close();
-    source_.line(fmt::format("const {} t{} = op::fold_block<{}>({});", type, stmt.var, fold_functor(stmt.op), part));
+    fold_threads(stmt, part);
     if (stmt.buffer >= 0) publish();
+  }
+
+  void fold_threads(const Stmt& stmt, const std::string& part) {
+    source_.line(fmt::format("const {} t{} = op::fold_threads<threads, {}>({});", type_name(stmt.value->dtype), stmt.var, fold_functor(stmt.op), part));
+    folds_together_ = true;
+  }
+
+  /// A row in registers: thread t has elements (k * threads + t) * lanes .. of each step k.
+  void for_row(const Row& row) {
+    Lanes lanes = choose_lanes(source_, kernel_.buffers, row.var, row.extent, row.element_statements());
+    const std::int64_t extent = *kernel::constant_value(row.extent), shares = extent / lanes.count;
+    const std::int64_t threads = std::min<std::int64_t>(ceil_div(extent, kRowOfThread), shares);
+    want_threads(kernel::index_constant(threads > kWarp ? static_cast<std::int64_t>(std::bit_ceil(static_cast<std::uint64_t>(threads))) : kWarp));
+    const std::string steps = fmt::format("steps{}", row.var);
+    source_.line(fmt::format("constexpr int {} = ({} + threads - 1) / threads;", steps, shares));
+    for (std::size_t i = 0; i < row.kept.size(); ++i) {
+      source_.line(fmt::format("{} kept{}_{}[{}][{}];", type_name(row.kept[i].second->dtype), row.var, i, steps, lanes.count));
+    }
+    for (std::size_t s = 0; s < row.statements.size(); ++s) {
+      const Stmt& stmt = *row.statements[s];
+      if (!row.is_along(stmt)) {
+        for_block(row.statements[s]);
+        continue;
+      }
+      const bool is_fold = stmt.kind == Stmt::Kind::reduce;
+      const std::string part = fmt::format("part{}", stmt.var);
+      if (is_fold) source_.line(fmt::format("{} {} = {};", type_name(stmt.value->dtype), part, fold_identity(stmt.op, stmt.value->dtype)));
+      source_.line("#pragma unroll");
+      source_.open(fmt::format("for (int k = 0; k < {}; ++k) {{", steps));
+      source_.line(fmt::format("const {} {} = (k * threads + thread) * {};", source_.index_type(), Source::var_name(row.var), lanes.count));
+      source_.open(fmt::format("if ({} < {}) {{", Source::var_name(row.var), extent));
+      for (std::size_t i = 0; i < row.kept.size(); ++i) {
+        const auto& [first, value] = row.kept[i];
+        const std::string kept = fmt::format("kept{}_{}[k]", row.var, i);
+        if (first == s) copy_lanes(kept, source_.values(value, lanes), lanes);
+        if (first <= s) source_.set_values(value, kept);
+      }
+      if (is_fold) {
+        source_.fold_values_into(part, stmt.op, stmt.value, lanes);
+      } else {
+        for (const StmtRef& element : flatten(stmt.body)) for_lanes(*element, lanes);
+      }
+      source_.close();
+      source_.close();
+      if (is_fold) fold_threads(stmt, part);
+    }
+  }
+
+  void copy_lanes(const std::string& to, const std::string& from, const Lanes& lanes) {
+    source_.line("#pragma unroll");
+    source_.line(fmt::format("for (int l = 0; l < {}; ++l) {}[l] = {}[l];", lanes.count, to, from));
   }
 
   const kernel::Kernel& kernel_;
   Source source_;
   bool reads_back_ = false;
-  int threads_wanted_ = kWarp;
+  bool folds_together_ = false;  ///< threads wait for each other
+  int threads_wanted_ = 1;
 };
 
 }  // namespace
@@ -320,6 +338,6 @@ std::string signature(const std::string& name, const std::vector<kernel::Buffer>
   return text + "Status* status" + parameters + ") {\n";
 }
 
-CudaKernel emit_loops(const kernel::Kernel& kernel, bool checked) { return LoopEmitter(kernel, checked).emit(); }
+LoopKernel emit_loops(const kernel::Kernel& kernel, bool checked) { return LoopEmitter(kernel, checked).emit(); }
 
 }  // namespace intaglio::cuda

@@ -1,4 +1,4 @@
-// Kernel IR as a CUDA kernel: a task is a block, loops of independent iterations are spread over its threads, folds are folds of the block.
+// Kernel IR as a CUDA kernel: a task has some threads of a block, or all of them; loops of independent iterations are spread over them, and they fold together.
 #pragma once
 
 #include <string>
@@ -12,8 +12,13 @@ struct CudaKernel {
   int block_threads = 0;
 };
 
-/// The kernel's function, named `kernel.name`, with the parameters that signature() says.
-CudaKernel emit_loops(const kernel::Kernel& kernel, bool checked);
+struct LoopKernel {
+  CudaKernel kernel;
+  Dim blocks = 1;
+};
+
+/// The kernel's function, named `kernel.name`, with the parameters that signature() says. It waits for the kernels before it by itself.
+LoopKernel emit_loops(const kernel::Kernel& kernel, bool checked);
 
 /// True if offsets into all buffers fit 32 bits.
 bool fits_narrow_index(const std::vector<kernel::Buffer>& buffers, const std::vector<std::string>& symbols);

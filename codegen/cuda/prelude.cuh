@@ -235,18 +235,30 @@ struct Or {
   __device__ __forceinline__ bool operator()(bool a, bool b) const { return a || b; }
 };
 
-// The fold of one value a thread over the block, in fixed order, known to all threads. A block is full warps.
-template <typename Op, typename T>
-__device__ __forceinline__ T fold_block(T value) {
-  __shared__ T of_warp[32];
+// `threads` neighbouring threads that share a task, a warp or a whole block, wait for each other.
+template <int threads>
+__device__ __forceinline__ void sync_threads() {
+  if constexpr (threads == 32) {
+    __syncwarp();
+  } else {
+    __syncthreads();
+  }
+}
+
+// The fold of one value each of them, in fixed order, known to all.
+template <int threads, typename Op, typename T>
+__device__ __forceinline__ T fold_threads(T value) {
+#pragma unroll
   for (int distance = 16; distance > 0; distance /= 2) value = Op()(value, T(__shfl_xor_sync(0xffffffff, value, distance)));
-  const int warps = blockDim.x / 32;
-  if (warps == 1) return value;
-  if (threadIdx.x % 32 == 0) of_warp[threadIdx.x / 32] = value;
-  __syncthreads();
-  value = of_warp[0];
-  for (int i = 1; i < warps; ++i) value = Op()(value, of_warp[i]);
-  __syncthreads();  // before the next fold writes there
+  if constexpr (threads > 32) {
+    __shared__ T of_warp[threads / 32];
+    if (threadIdx.x % 32 == 0) of_warp[threadIdx.x / 32] = value;
+    __syncthreads();
+    value = of_warp[0];
+#pragma unroll
+    for (int i = 1; i < threads / 32; ++i) value = Op()(value, of_warp[i]);
+    __syncthreads();  // before the next fold writes there
+  }
   return value;
 }
 

@@ -203,7 +203,7 @@ void Source::close() {
 
 std::string Source::elements() {
   if (!checked_) return "";
-  Source head(buffers_, symbols_, false, false);
+  Source head(buffers_, symbols_, false, false, "e");
   for (std::size_t i = 0; i < buffers_.size(); ++i) head.line(fmt::format("const int64 elements_{} = {};", i, head.index(kernel::from_dim(buffers_[i].elements))));
   return head.text();
 }
@@ -242,7 +242,7 @@ std::string Source::emit(const Expr& e, bool as_index, bool named) {
   const bool is_name = e->kind == ExprKind::reduce || e->kind == ExprKind::checked;  // computed by lines of their own
   if (!is_name && !named && uses_[e.get()] < 2) return text;
   if (!is_name) {
-    const std::string name = fmt::format("x{}", names_++);
+    const std::string name = new_name();
     line(fmt::format("const auto {} = {};", name, text));
     text = name;
   }
@@ -286,7 +286,7 @@ std::string Source::compute(const Expr& e, bool as_index) {
     case ExprKind::bitcast: return fmt::format("op::bits_as<{}>({})", type_name(e->dtype), arg(0));
     case ExprKind::reduce: return reduce(e);
     case ExprKind::checked: {
-      const std::string name = fmt::format("x{}", names_++);
+      const std::string name = new_name();
       // The index as the data says it, before it is narrowed.
       const std::string given = emit(e->args[0], false);
       line(fmt::format("const auto {} = {};", name, given));
@@ -307,7 +307,7 @@ std::string Source::load(const Expr& e) {
 }
 
 std::string Source::reduce(const Expr& e) {
-  const std::string total = fmt::format("x{}", names_++);
+  const std::string total = new_name();
   const std::string extent = emit(e->args[1], true), i = var_name(e->var);
   line(fmt::format("{} {} = {};", type_name(e->dtype), total, fold_identity(e->op, e->dtype)));
   open(fmt::format("for ({0} {1} = 0; {1} < {2}; ++{1}) {{", index_type(), i, extent));

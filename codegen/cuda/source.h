@@ -24,9 +24,10 @@ std::string fold_functor(kernel::Op op);
 /// the same for all lanes is computed once, and the rest stands in an unrolled loop over an array.
 class Source {
  public:
-  /// `narrow`: every offset fits 32 bits, so that index arithmetic is done in int. `checked`: every load and store verifies its offset.
-  Source(const std::vector<kernel::Buffer>& buffers, const std::vector<std::string>& symbols, bool narrow, bool checked)
-      : buffers_(buffers), symbols_(symbols), narrow_(narrow), checked_(checked) {}
+  /// `narrow`: every offset fits 32 bits, so that index arithmetic is done in int. `checked`: every load and store verifies its offset. What is named is
+  /// called `prefix` and a number.
+  Source(const std::vector<kernel::Buffer>& buffers, const std::vector<std::string>& symbols, bool narrow, bool checked, std::string prefix = "x")
+      : buffers_(buffers), symbols_(symbols), narrow_(narrow), checked_(checked), prefix_(std::move(prefix)) {}
 
   void line(const std::string& text);
   /// "for (..) {" or "{": lines until close() are inside. What was named inside is forgotten outside.
@@ -52,11 +53,13 @@ class Source {
   /// Loads the lanes of `load` into an array that is there already; 0 where a `condition` is given and does not hold.
   void load_values(const kernel::Expr& load, const std::string& array, const Lanes& lanes, const std::string& condition = "");
   /// Says that the lanes of `e` are in an array, until the scope ends.
-  void set_values(const kernel::Expr& e, const std::string& array) { scopes_.back().arrays[e.get()] = array; }
+  void set_values(const kernel::Expr& e, const std::string& array);
   /// b[offset] = array[lane] for each lane.
   void store_values(int buffer, const kernel::Expr& offset, const std::string& array, const Lanes& lanes);
   /// total[lane] = op(total[lane], value of `e`) for each lane of the array `total`.
   void fold_values(const std::string& total, kernel::Op op, const kernel::Expr& e, const Lanes& lanes);
+  /// The same with one total for all lanes.
+  void fold_values_into(const std::string& total, kernel::Op op, const kernel::Expr& e, const Lanes& lanes);
 
   /// How wide the accesses to `lanes` elements from `offset` on are, in bytes; 0 if each lane's is one of its own.
   int access_bytes(int buffer, const kernel::Expr& offset, const Lanes& lanes) const;
@@ -80,6 +83,7 @@ class Source {
     LaneStrides& strides;
     std::size_t scope;  ///< the number of the scope inside of it
   };
+  std::string new_name() { return prefix_ + std::to_string(names_++); }
   std::string emit(const kernel::Expr& e, bool as_index, bool named = false);
   std::string compute(const kernel::Expr& e, bool as_index);
   std::string load(const kernel::Expr& e);
@@ -94,6 +98,7 @@ class Source {
   const std::vector<kernel::Buffer>& buffers_;
   const std::vector<std::string>& symbols_;
   bool narrow_, checked_;
+  const std::string prefix_;
   std::string text_;
   int depth_ = 1;
   int names_ = 0;

@@ -59,7 +59,7 @@ void Source::load_values(const Expr& load, const std::string& array, const Lanes
 
 /// A fold with a total for each lane.
 void Source::reduce_lanes(const Expr& e, const Lanes& lanes) {
-  const std::string total = fmt::format("x{}", names_++), extent = emit(e->args[1], true), i = var_name(e->var);
+  const std::string total = new_name(), extent = emit(e->args[1], true), i = var_name(e->var);
   line(fmt::format("{} {}[{}];", type_name(e->dtype), total, lanes.count));
   line("#pragma unroll");
   line(fmt::format("for (int l = 0; l < {}; ++l) {}[l] = {};", lanes.count, total, fold_identity(e->op, e->dtype)));
@@ -79,7 +79,7 @@ void Source::prepare_lanes(const Expr& e, const Lanes& lanes, LaneStrides& strid
   // What is left of an offset is for the compiler to simplify.
   if (e->kind == ExprKind::load) {
     if (access_bytes(e->buffer, e->args[0], lanes) == 0) return;
-    const std::string array = fmt::format("x{}", names_++);
+    const std::string array = new_name();
     line(fmt::format("{} {}[{}];", type_name(e->dtype), array, lanes.count));
     load_values(e, array, lanes);
     scopes_.back().arrays[e.get()] = array;
@@ -113,7 +113,7 @@ void Source::for_lanes(const std::vector<Expr>& read, const Lanes& lanes, const 
 std::string Source::values(const Expr& e, const Lanes& lanes) {
   if (const std::string* known = array_of(e.get())) return *known;
   const Expr expanded = expand_math(e);
-  const std::string array = fmt::format("x{}", names_++);
+  const std::string array = new_name();
   line(fmt::format("{} {}[{}];", type_name(e->dtype), array, lanes.count));
   for_lanes({expanded}, lanes, [&] { line(fmt::format("{}[l] = {};", array, emit(expanded, false))); });
   scopes_.back().arrays[e.get()] = array;
@@ -123,6 +123,19 @@ std::string Source::values(const Expr& e, const Lanes& lanes) {
 void Source::fold_values(const std::string& total, kernel::Op op, const Expr& e, const Lanes& lanes) {
   const Expr expanded = expand_math(e);
   for_lanes({expanded}, lanes, [&] { line(fmt::format("{0}[l] = {1}()({0}[l], {2});", total, fold_functor(op), emit(expanded, false))); });
+}
+
+void Source::fold_values_into(const std::string& total, kernel::Op op, const Expr& e, const Lanes& lanes) {
+  const Expr expanded = expand_math(e);
+  for_lanes({expanded}, lanes, [&] { line(fmt::format("{0} = {1}()({0}, {2});", total, fold_functor(op), emit(expanded, false))); });
+}
+
+void Source::set_values(const Expr& e, const std::string& array) {
+  scopes_.back().arrays[e.get()] = array;
+  // As a part of other expressions it is met after its expansion.
+  const Expr expanded = expand_math(e);
+  seen_.insert(expanded);
+  scopes_.back().arrays[expanded.get()] = array;
 }
 
 void Source::store_values(int buffer, const Expr& offset, const std::string& array, const Lanes& lanes) {

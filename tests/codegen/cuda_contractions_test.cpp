@@ -23,6 +23,7 @@ const Tactic kWgmma{"wgmma", "sm_90a", {}};
 const Tactic kMmaOnHopper{"_mma", "sm_90a", {"wgmma"}};
 const Tactic kMma{"_mma", "ptx", {}};
 const Tactic kSimt{"", "ptx", {"mma"}};
+const Tactic kDepthwise{"_depthwise_", "sm_90a", {}};
 
 /// A group, with the arguments of these names as constants, which the compiler lays out as the kernel wants them.
 std::unique_ptr<Graph> graph_of(const Graph& region, const std::vector<Tensor>& inputs, const std::set<std::string>& constants) {
@@ -130,6 +131,24 @@ TEST(CudaContractions, ConvolutionsOfGroups) {
 
 TEST(CudaContractions, ConvolutionsOfFewChannels) {
   expect_matches(conv("f16", 3, 11, 16, 3, "pads=[1,1,1,1], strides=[2,2], dilations=[1,1]", 1, 6), {kMma, kSimt});
+}
+
+TEST(CudaContractions, DepthwiseConvolutions) {
+  expect_matches(conv("f16", 32, 9, 32, 3, "pads=[1,1,1,1], strides=[1,1], dilations=[1,1]", 32), {kDepthwise});
+  expect_matches(conv("f16", 20, 9, 20, 3, "pads=[0,0,1,1], strides=[2,2], dilations=[1,1]", 20, 4), {kDepthwise});
+  expect_matches(conv("bf16", 16, 9, 16, 5, "pads=[2,2,2,2], strides=[1,1], dilations=[1,1]", 16), {kDepthwise});
+  expect_matches(conv("f32", 19, 8, 19, 3, "pads=[2,2,2,2], strides=[1,1], dilations=[2,2]", 19), {kDepthwise});
+}
+
+/// Large enough that a thread takes several positions of a row.
+TEST(CudaContractions, DepthwiseConvolutionsOfLargeImages) {
+  for (const int stride : {1, 2}) {
+    const int result = stride == 1 ? 91 : 46;
+    expect_matches(fmt::format("graph @g(%x: f16[N,256,91,91]{{0,2,3,1}}, %w: f16[256,1,3,3]) -> f16[N,256,{0},{0}]{{0,2,3,1}} {{\n"
+                               " %0 = conv(%x, %w) {{pads=[1,1,1,1], strides=[{1},{1}], dilations=[1,1], group=256}} : f16[N,256,{0},{0}]{{0,2,3,1}}\n return %0 }}",
+                               result, stride),
+                   {kDepthwise}, {{"N", 1}});
+  }
 }
 
 TEST(CudaContractions, IntegersAreExact) {

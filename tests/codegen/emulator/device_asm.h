@@ -120,6 +120,11 @@ inline void load_from_block(int32* to, uint32 address, int rank) { emulated::loa
 inline void store_shared(uint32 address, const float* from) { emulated::store_shared(address, from); }
 inline void store_shared(uint32 address, const int32* from) { emulated::store_shared(address, from); }
 
+template <typename Word>
+Word load_if(bool condition, const Word* from) {
+  return condition ? *from : Word{};
+}
+
 inline void allow_next_kernel() {}
 inline void wait_for_previous_kernel() {}
 
