@@ -223,7 +223,8 @@ std::optional<WgmmaOperands> wgmma_operands(const Contraction& spec, const TileR
   // What is computed on the way to the tensor cores passes through registers, as mma.sync kernels do it.
   if (a->kind != ExprKind::load || b->kind != ExprKind::load) return std::nullopt;
   const auto type = multiplied_type(a->dtype, b->dtype);
-  if (!type) return std::nullopt;
+  // TMA pads with zeros.
+  if (!type || (spec.padded && spec.pad_value != 0)) return std::nullopt;
   WgmmaOperands operands;
   operands.type = *type;
   auto lines = lines_of_a(spec, rows);
