@@ -12,6 +12,8 @@ namespace {
 constexpr int kGroupRows = 64;
 /// Columns of a box of `b` that lies across the sum.
 constexpr int kBoxColumns = 64;
+/// Where registers move: of 168 that each thread begins with, in units of 8.
+constexpr int kProducerRegisters = 24, kConsumerRegisters = 240;
 
 class WgmmaEmitter {
  public:
@@ -27,10 +29,12 @@ class WgmmaEmitter {
   WgmmaKernel emit() {
     head();
     start_barriers();
-    source_.open(fmt::format("if (warp == {}) {{", tile_.warps()));
+    source_.open(fmt::format("if (warp >= {}) {{", tile_.warps()));
+    if (tile_.moves_registers()) source_.line(fmt::format("ptx::lower_registers<{}>();", kProducerRegisters));
     produce();
     source_.close();
     source_.open("else {");
+    if (tile_.moves_registers()) source_.line(fmt::format("ptx::raise_registers<{}>();", kConsumerRegisters));
     consume();
     if (tile_.split == 1) {
       epilogue_.store_warp_tile({"sums", 1, tile_.columns / 8, !operands_.packed}, "m0 + warp * 16", "n0");
@@ -112,7 +116,7 @@ class WgmmaEmitter {
 
   /// The producer: one thread keeps the stages full. Constant weights need not wait for the kernel before this one.
   void produce() {
-    source_.open("if (threadIdx.x % 32 == 0) {");
+    source_.open(fmt::format("if (threadIdx.x == {}) {{", tile_.warps() * 32));
     if (operands_.a.im2col) split_number(source_, rows_.rows, "m0");
     source_.open("const auto load_a = [&](int stage, int step) {");
     load_a();
@@ -229,29 +233,27 @@ class WgmmaEmitter {
     source_.line(fmt::format("for (int j = 0; j < {}; ++j) ptx::store_shared(tiles + (j * {} + threadIdx.x) * 16, sums[0][j]);", tile_.columns / 8, threads));
   }
 
-  /// Each warp of the cluster adds up, in the order of the blocks, what one warp of each has of 32 columns.
+  /// A warp adds up, in the order of the blocks, what one warp of each block of the cluster has of 32 columns.
   void add_parts() {
     const int threads = tile_.warps() * 32, units = tile_.warps() * (tile_.columns / 32);
     source_.line("ptx::cluster_sync();");
-    source_.open(fmt::format("if (warp < {}) {{", tile_.warps()));
-    source_.open(fmt::format("for (int unit = warp * {0} + rank; unit < {1}; unit += {2}) {{", tile_.split, units, tile_.split * tile_.warps()));
-    source_.line(fmt::format("const int rows = unit % {0}, columns = unit / {0};", tile_.warps()));
-    source_.line(fmt::format("{} sums[1][4][4] = {{}};", sum_type_));
+    source_.line(fmt::format("const int unit = warp * {} + rank, rows = unit % {}, columns = unit / {};", tile_.split, tile_.warps(), tile_.warps()));
+    source_.line(fmt::format("const bool adds = warp < {} && unit < {};", tile_.warps(), units));
+    source_.line(fmt::format("{} parts[{}][4][4], sums[1][4][4] = {{}};", sum_type_, tile_.split));
+    source_.open("if (adds) {");
     source_.line("#pragma unroll");
-    source_.open(fmt::format("for (int block = 0; block < {}; ++block) {{", tile_.split));
-    source_.line("#pragma unroll");
-    source_.open("for (int j = 0; j < 4; ++j) {");
-    source_.line(fmt::format("{} part[4];", sum_type_));
-    source_.line(fmt::format("const uint32 place = tiles + (((columns * 4 + j) * {} + rows * 32 + threadIdx.x % 32) * 16);", threads));
-    source_.line("ptx::load_from_block(part, place, block);");
-    source_.line("#pragma unroll");
-    source_.line("for (int i = 0; i < 4; ++i) sums[0][j][i] += part[i];");
+    source_.open(fmt::format("for (int i = 0; i < {}; ++i) {{", tile_.split * 4));
+    source_.line(fmt::format("const uint32 place = tiles + ((columns * 4 + i % 4) * {} + rows * 32 + threadIdx.x % 32) * 16;", threads));
+    source_.line("ptx::load_from_block(parts[i / 4][i % 4], place, i / 4);");
     source_.close();
+    source_.line("#pragma unroll");
+    source_.line(fmt::format("for (int i = 0; i < {}; ++i) sums[0][i / 4 % 4][i % 4] += parts[i / 16][i / 4 % 4][i % 4];", tile_.split * 16));
     source_.close();
+    source_.line("ptx::cluster_arrive();");
+    source_.open("if (adds) {");
     epilogue_.store_warp_tile({"sums", 1, 4, !operands_.packed}, "m0 + rows * 16", "n0 + columns * 32");
     source_.close();
-    source_.close();
-    source_.line("ptx::cluster_sync();  // what others read lives until they have");
+    source_.line("ptx::cluster_wait();  // what others read lives until they have");
   }
 
   const Contraction& spec_;

@@ -13,7 +13,9 @@ struct WgmmaTile {
   int split = 1;   ///< blocks that share the sum of one tile: a cluster, which adds up its parts in order
 
   int warps() const { return rows / 16; }  ///< that multiply
-  int threads() const { return (warps() + 1) * 32; }
+  /// Sums of many columns take more registers than all threads can have: the producer's warpgroup, whole for that, gives some of its own away.
+  bool moves_registers() const { return columns > 128; }
+  int threads() const { return (warps() + (moves_registers() ? 4 : 1)) * 32; }
   int stage_bytes() const { return (rows + columns) * kLineBytes; }
   /// Stages, begun at a multiple of 1024, and two barriers for each.
   int shared_bytes() const { return 1024 + stages * (stage_bytes() + 16); }

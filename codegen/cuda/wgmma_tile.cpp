@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <limits>
+#include <set>
 
 #include "codegen/cuda/wgmma.h"
 
@@ -14,50 +15,84 @@ constexpr int kSharedBytes = 227 << 10, kRegisters = 65536, kThreads = 2048;
 /// What a symbol is taken for.
 constexpr std::int64_t kUnknownExtent = 8;
 
-// Cycles and bytes a cycle of one multiprocessor.
+// Cycles, and bytes a cycle, of one multiprocessor; measured on an H100.
 constexpr double kCyclesOfStep = 1.0 / 2048 * 64;  ///< to multiply one line of `a` with one of `b`
-constexpr double kCacheBytes = 40;                 ///< from the second-level cache
-constexpr double kMemoryBytes = 14;                ///< to memory
-constexpr double kBlockCycles = 1800;              ///< until the first tile is there, and from the last one to the end
-constexpr double kClusterCycles = 900;             ///< to add up the parts of a sum
+constexpr double kCacheBytes = 41;                 ///< from the second-level cache
+constexpr double kMemoryBytes = 13.4;              ///< to and from memory
+constexpr double kCacheLatency = 1300;             ///< from the request of a stage to its arrival
+constexpr double kBlockCycles = 2000;              ///< until the first tile is there, and from the last one to the end
+constexpr double kClusterCycles = 1500;            ///< to add up the parts of a sum
 
-constexpr std::array kTiles{
-    WgmmaTile{128, 256, 4}, WgmmaTile{128, 192, 4}, WgmmaTile{128, 128, 3}, WgmmaTile{128, 96, 4}, WgmmaTile{128, 64, 4}, WgmmaTile{128, 32, 4},
-    WgmmaTile{64, 256, 4},  WgmmaTile{64, 128, 4},  WgmmaTile{64, 64, 4},   WgmmaTile{64, 32, 6},
+struct Shape {
+  int rows, columns;
 };
+constexpr std::array kShapes{Shape{128, 256}, Shape{128, 192}, Shape{128, 128}, Shape{128, 96}, Shape{128, 64}, Shape{128, 32},
+                             Shape{64, 256},  Shape{64, 128},  Shape{64, 64},   Shape{64, 32}};
+constexpr std::array kStages{1, 2, 3, 4, 6, 8};
 constexpr std::array kSplits{1, 2, 4, 8};
 
 std::int64_t ceildiv(std::int64_t a, std::int64_t b) { return (a + b - 1) / b; }
 
+/// Bytes that the epilogue moves for one result: the result, and what it reads that has as many elements.
+std::int64_t epilogue_bytes(const Contraction& spec) {
+  std::int64_t bytes = dtype_bits(spec.result_dtype) / 8;
+  std::set<int> read;
+  kernel::visit(spec.result, [&](const kernel::ExprNode& node) {
+    if (node.kind != kernel::ExprKind::load || !read.insert(node.buffer).second) return;
+    const kernel::Buffer& buffer = spec.buffers[static_cast<std::size_t>(node.buffer)];
+    if (buffer.elements == spec.output().elements) bytes += dtype_bits(buffer.dtype) / 8;
+  });
+  return bytes;
+}
+
+/// What is cut, as numbers.
+struct Problem {
+  std::int64_t rows, columns, products, steps, epilogue_bytes;
+};
+
+/// Cycles from the first block to the last.
+double cycles(const Problem& problem, const WgmmaTile& tile) {
+  const std::int64_t blocks = ceildiv(problem.rows, tile.rows) * ceildiv(problem.columns, tile.columns) * problem.products * tile.split;
+  const std::int64_t on_one = ceildiv(blocks, kProcessors), at_once = std::min<std::int64_t>(on_one, tile.blocks());
+  const std::int64_t steps = ceildiv(problem.steps, tile.split);
+  // One stage is multiplied while the others are filled.
+  const double under_way = static_cast<double>(at_once * (steps > tile.stages ? std::max(tile.stages * 2 - 2, 1) : tile.stages * 2)) / 2;
+  const double step = std::max({tile.rows * tile.columns * kCyclesOfStep, tile.stage_bytes() / kCacheBytes, kCacheLatency / under_way});
+  const double multiply = static_cast<double>(steps) * step;
+  const double finish = static_cast<double>(tile.rows * std::min<std::int64_t>(tile.columns, problem.columns) * problem.epilogue_bytes) / kMemoryBytes / tile.split;
+  // One block's multiplications hide another's epilogue.
+  const double busy = at_once > 1 ? std::max(multiply, finish) + std::min(multiply, finish) / static_cast<double>(at_once) : multiply + finish;
+  const double idle = kBlockCycles + finish + (tile.split > 1 ? kClusterCycles : 0);
+  return static_cast<double>(on_one) * busy + static_cast<double>(ceildiv(on_one, at_once)) * idle;
+}
+
 }  // namespace
 
 int WgmmaTile::blocks() const {
-  // Sums, and about 48 registers for everything else, in units of 8.
-  const int registers = columns / 2 + 48;
-  return std::max(1, std::min({kSharedBytes / (shared_bytes() + 1024), kRegisters / (registers * threads()), kThreads / threads()}));
+  // A quarter of the registers is for every fourth warp, in units of 8: for the sums, or parts of them, and about 48 others.
+  const int registers = std::max(columns / 2, split > 1 ? split * 16 : 0) + 48;
+  const int of_registers = moves_registers() ? 1 : kRegisters / 4 / 32 / registers * 4 * 32 / threads();
+  return std::max(1, std::min({kSharedBytes / (shared_bytes() + 1024), of_registers, kThreads / threads()}));
 }
 
 WgmmaTile choose_wgmma_tile(const Contraction& spec, const TileRows& rows, const WgmmaOperands& operands) {
   const auto extent = [](const Dim& dim) { return dim.evaluate([](const std::string&) { return kUnknownExtent; }); };
-  const std::int64_t m = extent(rows.row_count()), n = extent(spec.n.extent), products = extent(rows.product_count());
   const std::int64_t steps = extent(spec.r.extent * spec.s.extent) * ceildiv(extent(spec.c.extent), operands.line_elements());
-  const std::int64_t result_bytes = dtype_bits(spec.result_dtype) / 8;
+  const Problem problem{extent(rows.row_count()), extent(spec.n.extent), extent(rows.product_count()), steps, epilogue_bytes(spec)};
   WgmmaTile best;
   double least = std::numeric_limits<double>::infinity();
-  for (const WgmmaTile& candidate : kTiles) {
+  for (const Shape& shape : kShapes) {
     // Lines of columns are copied 64 columns at a time.
-    if (!operands.b.along_sum && candidate.columns % 64 != 0) continue;
+    if (!operands.b.along_sum && shape.columns % 64 != 0) continue;
     for (int split : kSplits) {
-      WgmmaTile tile = candidate;
-      tile.split = split;
-      // Each block has a part of the sum, and there is room for the sums of all in the stages.
-      if (split > 1 && (steps < 2 * split || tile.rows * tile.columns * 4 > tile.stages * tile.stage_bytes())) continue;
-      const std::int64_t blocks = ceildiv(m, tile.rows) * ceildiv(n, tile.columns) * products * split;
-      const double step = std::max(tile.rows * tile.columns * kCyclesOfStep, tile.stage_bytes() / kCacheBytes);
-      const double store = static_cast<double>(tile.rows * std::min<std::int64_t>(tile.columns, n) * result_bytes) / kMemoryBytes / split;
-      const double busy = static_cast<double>(ceildiv(blocks, kProcessors)) * (static_cast<double>(ceildiv(steps, split)) * step + store);
-      const double idle = static_cast<double>(ceildiv(blocks, kProcessors * tile.blocks())) * (kBlockCycles + (split > 1 ? kClusterCycles : 0));
-      if (busy + idle < least) least = busy + idle, best = tile;
+      for (int stages : kStages) {
+        const WgmmaTile tile{shape.rows, shape.columns, stages, split};
+        if (tile.shared_bytes() > kSharedBytes || (stages > 1 && stages > ceildiv(steps, split))) continue;
+        // Each block has a part of the sum, each warp at most one of the joined ones, and the stages have room for the sums.
+        if (split > 1 && (steps < 2 * split || tile.moves_registers() || tile.columns > 32 * split || tile.rows * tile.columns * 4 > stages * tile.stage_bytes())) continue;
+        const double time = cycles(problem, tile);
+        if (time < least) least = time, best = tile;
+      }
     }
   }
   return best;

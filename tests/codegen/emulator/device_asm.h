@@ -114,6 +114,9 @@ template <int kRegisters>
 inline void lower_registers() {}
 
 inline void cluster_sync() { emulated::cluster_sync(); }
+// All meet at the second half.
+inline void cluster_arrive() {}
+inline void cluster_wait() { emulated::cluster_sync(); }
 inline int cluster_rank() { return int(emulated::cluster_rank()); }
 inline void load_from_block(float* to, uint32 address, int rank) { emulated::load_from_block(to, address, unsigned(rank)); }
 inline void load_from_block(int32* to, uint32 address, int rank) { emulated::load_from_block(to, address, unsigned(rank)); }
