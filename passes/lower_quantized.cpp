@@ -1,7 +1,8 @@
-// Computes contractions of dequantized operands in integers. With x = (qx - zx) sx and w = qw sw
+// Computes contractions of dequantized operands in the stored numbers. Of integers, with x = (qx - zx) sx and w = qw sw
 //   contraction(x, w) + bias = (contraction(qx, qw) - zx sum(qw) + bias / (sx sw)) (sx sw)
 // whose first factor is an exact i32: zx and a quantized bias are one constant for each output channel. Where the result is quantized by sy, perhaps
 // after a relu, the two scales are one number for each channel, sx sw / sy computed in f64 and rounded once. docs/quantization.md has the whole meaning.
+// 8-bit floats have scales alone: contraction(x, w) = contraction(qx, qw) (sx sw), summed in f32.
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -27,6 +28,7 @@ struct Activation {
 };
 
 bool is_byte(const Value& value) { return value.type.dtype == DType::u8 || value.type.dtype == DType::i8; }
+bool is_small_float(const Value& value) { return value.type.dtype == DType::f8e4m3fn; }
 std::int64_t channel_axis(const Node& node) { return node.is("conv") ? 0 : node.operand(1)->type.rank() - 1; }
 
 /// The zero point that all elements share, or nothing.
@@ -38,7 +40,8 @@ std::optional<std::int64_t> common_zero_point(const Node& node) {
 
 std::optional<Activation> activation_of(const Node& node) {
   const Node* dequantize = node.operand(0)->producer("dequantize");
-  if (!dequantize || !is_byte(*dequantize->operand(0)) || is_constant_expression(*dequantize->operand(0))) return std::nullopt;
+  if (!dequantize || is_constant_expression(*dequantize->operand(0))) return std::nullopt;
+  if (!is_byte(*dequantize->operand(0)) && !is_small_float(*dequantize->operand(0))) return std::nullopt;
   const auto scale = splat(dequantize->operand(1));
   const auto zero_point = common_zero_point(*dequantize);
   if (!scale || !zero_point || !is_single_element(dequantize->operand(1)->type)) return std::nullopt;
@@ -55,11 +58,13 @@ class Lowering {
     const Value& weight = *node_.operand(1);
     const Node* dequantize = weight.producer("dequantize");
     if (!dequantize || !is_constant_expression(weight)) return "its weights are not quantized constants";
-    if (!is_byte(*dequantize->operand(0)) || dequantize->integer("block_size") > 0) return "its weights have no scale for a whole channel of 8-bit integers";
+    const bool same_kind = floats() ? is_small_float(*dequantize->operand(0)) : is_byte(*dequantize->operand(0));
+    if (!same_kind || dequantize->integer("block_size") > 0) return "its weights have no scale for a whole channel of 8-bit numbers";
     if (node_.is("matmul") && weight.type.rank() != 2) return "stacks of weights have no channels";
     weights_ = dequantize->operand(0);
     scale_ = dequantize->operand(1);
     if (!is_single_element(scale_->type) && dequantize->integer("axis") != channel_axis(node_)) return "the scales of its weights are not those of output channels";
+    if (floats()) return "";
     const auto zero_point = common_zero_point(*dequantize);
     if (!zero_point || !fits_i8(*zero_point)) return "its weights less their zero points take more than 8 bits";
     zero_point_ = *zero_point;
@@ -72,7 +77,7 @@ class Lowering {
     Value* sum = accumulated();
     Node* quantize = requantization();
     const double by = quantize ? *splat(quantize->operand(1)) : 1;
-    Value* real = b_->mul(b_->cast(sum, DType::f32), per_channel(factor(by)));
+    Value* real = b_->mul(floats() ? sum : b_->cast(sum, DType::f32), per_channel(factor(by)));
     if (float_bias()) real = b_->add(real, per_channel(float_bias()));
     if (quantize) {
       // The values in between are no longer those of the ONNX model, but multiples of the step.
@@ -84,6 +89,9 @@ class Lowering {
   }
 
  private:
+  /// 8-bit floats, not integers.
+  bool floats() const { return is_small_float(*x_.stored); }
+
   /// True if the weights less their zero point are known to fit.
   bool fits_i8(std::int64_t zero_point) const {
     if (weights_->type.dtype == DType::i8 && zero_point == 0) return true;
@@ -134,8 +142,9 @@ class Lowering {
   /// What is added behind the factor.
   Value* float_bias() const { return node_.is("conv") && !integer_bias(node_.operand(2)) ? node_.operand(2) : nullptr; }
 
-  /// The exact sum, with what is the same for all positions.
+  /// The sum, exact of integers, with what is the same for all positions.
   Value* accumulated() {
+    if (floats()) return node_.is("conv") ? b_->op("conv", {x_.stored, weights_}, node_.attributes) : b_->op("matmul", {x_.stored, weights_});
     if (weights_->type.dtype != DType::i8 || zero_point_ != 0) {
       Value* wide = b_->sub(b_->cast(weights_, DType::i32), b_->scalar(DType::i32, static_cast<double>(zero_point_)));
       weights_ = b_->cast(wide, DType::i8);

@@ -40,8 +40,11 @@ bool matches(const LayerPrecision& layer, const std::string& name) { return fnma
 bool is_wide(const Node& node) { return std::ranges::find(kWide, node.op_name(), &WideOperator::op) != kWide.end(); }
 bool is_f32(const Value* value) { return value && value->type.dtype == DType::f32; }
 
-/// A contraction of quantized values: its kernel computes in integers.
-bool is_quantized(const Node& node) { return node.op().op_class == OpClass::contraction && node.operand(0)->producer("dequantize"); }
+/// A contraction of quantized values: its kernel computes in integers, or sums up 8-bit floats.
+bool is_quantized(const Node& node) {
+  if (node.op().op_class != OpClass::contraction) return false;
+  return node.operand(0)->type.dtype == DType::f8e4m3fn || node.operand(0)->producer("dequantize");
+}
 
 class Chooser {
  public:

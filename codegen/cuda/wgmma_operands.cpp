@@ -211,6 +211,7 @@ std::optional<WgmmaOperand> lines_of_b(const Contraction& spec, const TileRows& 
 std::optional<WgmmaType> multiplied_type(DType a, DType b) {
   if (a == b && a == DType::f16) return WgmmaType::f16;
   if (a == b && a == DType::bf16) return WgmmaType::bf16;
+  if (a == b && a == DType::f8e4m3fn) return WgmmaType::e4m3;
   if (a == b && a == DType::i8) return WgmmaType::s8;
   if (a == DType::u8 && b == DType::i8) return WgmmaType::u8_s8;
   return std::nullopt;

@@ -41,6 +41,7 @@ std::vector<Type> infer_conv(InferContext& context) {
   } else {
     require_float(context, 0, "C1");
     require_equal_dtypes(context, "C1");
+    context.require(context.operand(0).dtype != DType::f8e4m3fn || !context.has_operand(2), "C1", "a convolution of f8e4m3fn has a bias");
     context.require(node.integer("pad_value") == 0, "C8", "floats are padded with zeros only", {}, fmt::format("pad_value = {}", node.integer("pad_value")));
   }
   check_window(context, "C2", "C3");
@@ -56,7 +57,7 @@ std::vector<Type> infer_conv(InferContext& context) {
     context.require(context.operand(2).rank() == 1, "C6", "the bias is not a vector");
     context.require_equal(context.operand(2).shape[0], outputs, "C6", "the length of the bias and the output channels");
   }
-  Type result{bytes ? DType::i32 : x.dtype, {x.shape[0], outputs}};
+  Type result{product_dtype(x.dtype), {x.shape[0], outputs}};
   const auto window = window_of(node, {});
   for (std::size_t i = 0; i + 2 < x.shape.size(); ++i) {
     result.shape.push_back(window_count(window, i, x.shape[i + 2], w.shape[i + 2], false));
@@ -78,7 +79,7 @@ OpRecord conv_record() {
   return {
       .name = "conv",
       .op_class = OpClass::contraction,
-      .doc = "Cross-correlation of x (N,C,spatial..) with weight (M,C/group,kernel..) plus bias (M, optional); of u8 or i8 it is i32.",
+      .doc = "Cross-correlation of x (N,C,spatial..) with weight (M,C/group,kernel..) plus bias (M, optional); of u8 or i8 it is i32, of f8e4m3fn (which takes no bias) f32.",
       .min_operands = 2,
       .max_operands = 3,
       .attributes = {{"strides", AttributeKind::integers, std::vector<std::int64_t>{}, "the distance of windows; none: 1"},
@@ -89,7 +90,7 @@ OpRecord conv_record() {
                      {"group", AttributeKind::integer, std::int64_t{1},
                       "into how many parts the channels are split, convolved each on its own"}},
       .constraints =
-          {"C1: all operands hold floats of one dtype; or x and weight hold u8 or i8, and bias i32", "C2: x and weight have 1 to 3 spatial axes after the first two",
+          {"C1: all operands hold floats of one dtype; or x and weight hold u8 or i8, and bias i32; of f8e4m3fn there is no bias", "C2: x and weight have 1 to 3 spatial axes after the first two",
            "C3: strides and dilations have one entry for each spatial axis or none, pads two or none; pads >= 0, the others and group >= 1",
            "C4: weight.shape[1] * group = x.shape[1]", "C5: group divides weight.shape[0]", "C6: bias has shape [weight.shape[0]]",
            "C7: there is at least one window along each axis",

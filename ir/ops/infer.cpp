@@ -97,6 +97,7 @@ std::string operand_types(const Node& node) {
 
 bool is_number(DType dtype) { return is_float(dtype) || is_integer(dtype); }
 bool is_byte(DType dtype) { return dtype == DType::u8 || dtype == DType::i8; }
+DType product_dtype(DType dtype) { return is_byte(dtype) ? DType::i32 : dtype == DType::f8e4m3fn ? DType::f32 : dtype; }
 
 void require_number(const InferContext& context, int operand, std::string_view constraint) {
   if (!is_number(context.operand(operand).dtype)) context.fail(constraint, fmt::format("operand {} does not hold numbers", operand));

@@ -18,6 +18,8 @@ std::string operand_types(const Node& node);
 bool is_number(DType dtype);
 /// u8 and i8, the contractions of which are i32.
 bool is_byte(DType dtype);
+/// What products of `dtype` are summed up to: i32 of bytes, f32 of 8-bit floats.
+DType product_dtype(DType dtype);
 void require_number(const InferContext& context, int operand, std::string_view constraint);
 void require_float(const InferContext& context, int operand, std::string_view constraint);
 void require_boolean(const InferContext& context, int operand, std::string_view constraint);

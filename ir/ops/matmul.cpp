@@ -18,7 +18,7 @@ std::vector<Type> infer_matmul(InferContext& context) {
   Shape result = context.broadcast(Shape(a.begin(), a.end() - 2), Shape(b.begin(), b.end() - 2), "C4");
   result.push_back(a[a.size() - 2]);
   result.push_back(b[b.size() - 1]);
-  return {{bytes ? DType::i32 : dtype, result}};
+  return {{product_dtype(dtype), result}};
 }
 
 }  // namespace
@@ -27,7 +27,7 @@ OpRecord matmul_record() {
   return {
       .name = "matmul",
       .op_class = OpClass::contraction,
-      .doc = "The matrix product of the last two axes of a (..,M,K) and b (..,K,N); the leading axes broadcast. Of u8 or i8 it is i32.",
+      .doc = "The matrix product of the last two axes of a (..,M,K) and b (..,K,N); the leading axes broadcast. Of u8 or i8 it is i32, of f8e4m3fn f32.",
       .min_operands = 2,
       .max_operands = 2,
       .attributes = {},

@@ -38,7 +38,7 @@ Tensor matmul(const Tensor& a, const Tensor& b) {
   Extents shape = broadcast_shape({a.shape().begin(), a.shape().end() - 2}, {b.shape().begin(), b.shape().end() - 2});
   shape.push_back(*(a.shape().end() - 2));
   shape.push_back(b.shape().back());
-  if (is_float(a.dtype())) return narrowed(a.dtype(), shape, product(shape, a, reals(a), b, reals(b)));
+  if (is_float(a.dtype())) return narrowed(a.dtype() == DType::f8e4m3fn ? DType::f32 : a.dtype(), shape, product(shape, a, reals(a), b, reals(b)));
   const bool bytes = a.dtype() == DType::u8 || a.dtype() == DType::i8;
   return narrowed(bytes ? DType::i32 : a.dtype(), shape, product(shape, a, bits(a), b, bits(b)));
 }

@@ -164,7 +164,7 @@ Tensor conv(const Tensor& x, const Tensor& w, const Tensor& b, const Window& win
       }
     }
   }
-  if (is_float(x.dtype())) return narrowed(x.dtype(), result_shape, result);
+  if (is_float(x.dtype())) return narrowed(x.dtype() == DType::f8e4m3fn ? DType::f32 : x.dtype(), result_shape, result);
   return narrowed(DType::i32, result_shape, std::vector<std::int64_t>(result.begin(), result.end()));
 }
 

@@ -161,7 +161,18 @@ TEST(CudaContractions, IntegersAreExact) {
     %3 = quantize(%2, %one) {to=i8} : i8[2,40,5,5]{0,2,3,1}
     return %3
   })";
-  expect_matches(text, {kMma, kSimt});
+  expect_matches(text, {kWgmma, kMma, kSimt});
+}
+
+TEST(CudaContractions, SmallFloatsAreSummedInF32) {
+  const std::string text = R"(graph @g(%x: f8e4m3fn[2,64,5,5]{0,2,3,1}, %w: f8e4m3fn[40,64,3,3], %r: f32[2,40,5,5]{0,2,3,1}) -> f32[2,40,5,5]{0,2,3,1} {
+    %0 = conv(%x, %w) {pads=[1,1,1,1]} : f32[2,40,5,5]{0,2,3,1}
+    %f = const [0.0078125] : f32[]
+    %1 = mul(%0, %f) : f32[2,40,5,5]{0,2,3,1}
+    %2 = add(%1, %r) : f32[2,40,5,5]{0,2,3,1}
+    return %2
+  })";
+  expect_matches(text, {kWgmma, kSimt});
 }
 
 }  // namespace
