@@ -54,7 +54,7 @@ bool computes(const std::string& body, const F& f) {
 TEST(Emulator, RunsThreadsAndWarps) {
   EXPECT_TRUE(computes("out[threadIdx.x] = in[threadIdx.x] + 1;", [](unsigned i) { return i + 1; }));
   EXPECT_TRUE(computes("out[threadIdx.x] = __shfl_xor_sync(0xffffffff, in[threadIdx.x], 3);", [](unsigned i) { return i ^ 3; }));
-  EXPECT_TRUE(computes("out[threadIdx.x] = op::fold_block<op::Add>(in[threadIdx.x]);", [](unsigned) { return 63 * 64 / 2; }));
+  EXPECT_TRUE(computes("out[threadIdx.x] = op::fold_threads<64, op::Add>(in[threadIdx.x]);", [](unsigned) { return 63 * 64 / 2; }));
 }
 
 TEST(Emulator, FindsAMissingBarrier) {

@@ -27,7 +27,7 @@ namespace fs = std::filesystem;
 /// Undefined behaviour that a GPU punishes becomes a trap: misaligned vectors, indices outside of arrays.
 constexpr const char* kCompiler =
     INTAGLIO_CXX_COMPILER " -std=c++20 -O1 -shared -fPIC -fvisibility=hidden -fno-gnu-unique -fwrapv -fno-strict-aliasing -fno-math-errno -w "
-                          "-fsanitize=alignment,bounds -fsanitize-undefined-trap-on-error -I" INTAGLIO_SOURCE_DIR;
+                          "-nostdlib -fsanitize=alignment,bounds -fsanitize-undefined-trap-on-error -I" INTAGLIO_SOURCE_DIR;
 
 /// What `extern __shared__ float tile[];` says: a pointer to where the block's dynamic shared memory begins.
 std::string with_dynamic_shared(const std::string& source) {
