@@ -15,4 +15,4 @@ if [ -z "${INTAGLIO:-}" ]; then
   INTAGLIO="$root/build/release/bin/intaglio"
 fi
 step "accuracy and latency by precision"
-"$("$root/scripts/python_env.sh")" "$root/tests/regression/regression.py" --intaglio "$INTAGLIO" "$@"
+"${INTAGLIO_PYTHON:-$("$root/scripts/python_env.sh")}" "$root/tests/regression/regression.py" --intaglio "$INTAGLIO" "$@"

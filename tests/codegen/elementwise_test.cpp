@@ -9,6 +9,7 @@
 #include "support/diagnostics.h"
 #include "support/elements.h"
 #include "tests/codegen/elementwise_cases.h"
+#include "tests/codegen/emulated_gpu.h"
 
 namespace intaglio::testing {
 namespace {
@@ -76,10 +77,10 @@ bool is_beyond_period(const ElementwiseCase& c, double x) {
   return ::testing::AssertionSuccess();
 }
 
-void expect_code_is_reference(const ElementwiseCase& c, const CodegenOptions& options) {
+/// `machine` runs the case's code, as Machine does.
+template <typename Code>
+void expect_code_is_reference(const ElementwiseCase& c, const Code& machine) {
   SCOPED_TRACE(c.text);
-  const Machine machine(*c.group.graph, options);
-  ASSERT_EQ(machine.undefined_symbols(), std::vector<std::string>());
   std::int64_t first = 0;
   for (std::int64_t length : {0, 1, 7, 8, 15, 16, 17, 31, 32, 33, static_cast<int>(kEdgePairs)}) {
     const std::vector<Tensor> inputs = edge_inputs(c, length, first);
@@ -89,6 +90,12 @@ void expect_code_is_reference(const ElementwiseCase& c, const CodegenOptions& op
     }
     first += length;
   }
+}
+
+void expect_machine_code_is_reference(const ElementwiseCase& c, const CodegenOptions& options) {
+  const Machine machine(*c.group.graph, options);
+  ASSERT_EQ(machine.undefined_symbols(), std::vector<std::string>());
+  expect_code_is_reference(c, machine);
 }
 
 /// What has no code yet; the compiler says so.
@@ -104,7 +111,7 @@ TEST_P(Elementwise, CodeIsReference) {
     if (is_known_to_be_missing(c)) {
       EXPECT_THROW(Machine(*c.group.graph, GetParam()), CompileError) << c.text;
     } else {
-      expect_code_is_reference(c, GetParam());
+      expect_machine_code_is_reference(c, GetParam());
     }
   }
 }
@@ -120,7 +127,13 @@ INSTANTIATE_TEST_SUITE_P(, Elementwise, ::testing::ValuesIn(options_to_test()), 
 TEST(ElementwiseChecked, CodeIsReference) {
   for (const ElementwiseCase& c : elementwise_cases()) {
     const bool is_chosen = c.dtype() == DType::f32 || c.dtype() == DType::i8 || c.dtype() == DType::boolean;
-    if (is_chosen) expect_code_is_reference(c, options_to_test(true).front());
+    if (is_chosen) expect_machine_code_is_reference(c, options_to_test(true).front());
+  }
+}
+
+TEST(ElementwiseCuda, CodeIsReference) {
+  for (const ElementwiseCase& c : elementwise_cases()) {
+    if (!is_known_to_be_missing(c)) expect_code_is_reference(c, EmulatedGpu(*c.group.graph, {}, "sm_90a"));
   }
 }
 
