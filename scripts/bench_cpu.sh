@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Times the four benchmark models against ONNX Runtime and OpenVINO, interleaved in one run, on 2 threads and on 1; then each
-# convolution and matrix product by itself against the machine's roofline. Fails when a ratio is above the bar or an output is off.
+# Times the four benchmark models and a Q/DQ int8 ResNet-50 against ONNX Runtime and OpenVINO, interleaved in one run, on 2 threads and on
+# 1; then each convolution and matrix product by itself against the machine's roofline. Fails when a ratio is above the bar or an output is off.
 # usage: scripts/bench_cpu.sh [--rounds R] [--bar RATIO]      on an otherwise idle machine; about 6 minutes with 3 rounds
 set -euo pipefail
 source "$(dirname "$0")/common.sh"
@@ -13,6 +13,8 @@ onnx=("$models"/{resnet50,mobilenet_v2,vit_b_16,bert_s128}.onnx)
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 
+"$python" "$root/tools/peers/quantize_models.py" "$work" "$models/resnet50.onnx" 2> /dev/null
+onnx+=("$work/resnet50_u8s8.onnx")
 step "the machine: $(sed -n 's/^model name\s*: //p' /proc/cpuinfo | head -1)"
 "$bin/machine_peak"
 failed=0

@@ -181,9 +181,9 @@ Rates rates_of(const Report& report, const Work& work) {
 }
 
 std::string to_text(const Rates& rates) {
-  const auto share = [](double reached, double peak) { return peak > 0 ? fmt::format(" ({:.0f} % of the measured peak)", 100 * reached / peak) : std::string(); };
-  return fmt::format("Achieved: {:.4g} GFLOP/s{} in convolutions and matrix products, {:.4g} GB/s{} between kernels\n", rates.gflops, share(rates.gflops, rates.peak_gflops),
-                     rates.gbytes, share(rates.gbytes, rates.peak_gbytes));
+  const auto share = [](double reached, double peak, const char* what) { return peak > 0 ? fmt::format(" ({:.0f} % of the measured {})", 100 * reached / peak, what) : std::string(); };
+  return fmt::format("Achieved: {:.4g} GFLOP/s{} in convolutions and matrix products, {:.4g} GB/s{} between kernels\n", rates.gflops, share(rates.gflops, rates.peak_gflops, "fp32 peak"),
+                     rates.gbytes, share(rates.gbytes, rates.peak_gbytes, "peak"));
 }
 
 Json to_json(const Rates& rates) {

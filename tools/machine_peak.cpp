@@ -43,21 +43,44 @@ float start_of(int accumulator) { return sink + static_cast<float>(accumulator);
 __attribute__((target("avx512f"))) float sum_of(__m512 a, __m512 b, __m512 c) { return _mm512_cvtss_f32(a) + _mm512_cvtss_f32(b) + _mm512_cvtss_f32(c); }
 __attribute__((target("avx2,fma"))) float sum_of(__m256 a, __m256 b, __m256 c) { return _mm256_cvtss_f32(a) + _mm256_cvtss_f32(b) + _mm256_cvtss_f32(c); }
 
+// Integers: four products of bytes with VNNI, two of 16-bit integers without it; the sum is an operand, so that no product leaves the loop.
+#define INTAGLIO_SET1_512(value) _mm512_set1_epi32(static_cast<int>(value))
+#define INTAGLIO_SET1_256(value) _mm256_set1_epi32(static_cast<int>(value))
+#define INTAGLIO_PAIRS(sum, factor, term) _mm256_add_epi32(_mm256_madd_epi16(sum, factor), term)
+
+__attribute__((target("avx512f"))) float sum_of(__m512i a, __m512i b, __m512i c) { return sum_of(_mm512_castsi512_ps(a), _mm512_castsi512_ps(b), _mm512_castsi512_ps(c)); }
+__attribute__((target("avx2,fma"))) float sum_of(__m256i a, __m256i b, __m256i c) { return sum_of(_mm256_castsi256_ps(a), _mm256_castsi256_ps(b), _mm256_castsi256_ps(c)); }
+
+__attribute__((target("avx512f,avx512vnni"))) void dot_bytes_avx512() { INTAGLIO_FMA_LOOP(__m512i, INTAGLIO_SET1_512, _mm512_dpbusd_epi32, sum_of); }
+__attribute__((target("avx2,fma"))) void dot_pairs_avx2() { INTAGLIO_FMA_LOOP(__m256i, INTAGLIO_SET1_256, INTAGLIO_PAIRS, sum_of); }
+
+#undef INTAGLIO_PAIRS
+#undef INTAGLIO_SET1_256
+#undef INTAGLIO_SET1_512
+
 __attribute__((target("avx512f"))) void multiply_add_avx512() { INTAGLIO_FMA_LOOP(__m512, _mm512_set1_ps, _mm512_fmadd_ps, sum_of); }
 __attribute__((target("avx2,fma"))) void multiply_add_avx2() { INTAGLIO_FMA_LOOP(__m256, _mm256_set1_ps, _mm256_fmadd_ps, sum_of); }
 
 #undef INTAGLIO_FMA_LOOP
 
-double gflops_of_one_thread() {
-  const bool wide = __builtin_cpu_supports("avx512f");
-  const double operations = 2.0 * (wide ? 16 : 8) * kAccumulators * kSteps;
+/// `products` is how many an instruction of `loop` multiplies and adds.
+double rate_of_one_thread(void (*loop)(), int products) {
+  const double operations = 2.0 * products * kAccumulators * kSteps;
   double done = 0;
   const auto began = Clock::now();
   while (seconds_since(began) < kSeconds) {
-    wide ? multiply_add_avx512() : multiply_add_avx2();
+    loop();
     done += operations;
   }
   return done / seconds_since(began) / 1e9;
+}
+
+double gflops_of_one_thread() {
+  return __builtin_cpu_supports("avx512f") ? rate_of_one_thread(multiply_add_avx512, 16) : rate_of_one_thread(multiply_add_avx2, 8);
+}
+
+double int8_gops_of_one_thread() {
+  return __builtin_cpu_supports("avx512vnni") ? rate_of_one_thread(dot_bytes_avx512, 64) : rate_of_one_thread(dot_pairs_avx2, 16);
 }
 
 __attribute__((target("avx2"))) double bandwidth_of_one_thread(long bytes) {
@@ -95,6 +118,8 @@ double measure(int threads, const std::function<double()>& one) {
 }  // namespace
 
 double peak_gflops(int threads) { return is_measured() ? measure(threads, gflops_of_one_thread) : 0; }
+
+double peak_int8_gops(int threads) { return is_measured() ? measure(threads, int8_gops_of_one_thread) : 0; }
 
 double read_bandwidth(int threads, long bytes) {
   if (!is_measured()) return 0;

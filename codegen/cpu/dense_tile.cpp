@@ -111,7 +111,8 @@ void DenseEmitter::emit_sum(const Tile& tile, const Depth& depth) {
 /// for LLVM would keep those elements in registers that there are not.
 std::int64_t DenseEmitter::steps_of_turn() const {
   const std::int64_t distance = spec_.stride_x * pixel_stride_;
-  const std::int64_t most = kUnroll * format_.group;
+  // Products that are not yet added up take registers: LLVM would compute those of later steps first.
+  const std::int64_t most = (format_.multiplies_first() ? 1 : kUnroll) * format_.group;
   return distance > 0 ? std::min(most, std::lcm(distance, format_.group)) : most;
 }
 

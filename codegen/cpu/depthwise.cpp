@@ -1,5 +1,6 @@
 // For each output row the taps that fall on input rows, for each position those that fall on input columns: the interior of a row has all of its columns
 // and runs in tiles of several positions whose sums stay in registers; a border position runs alone over the columns that it has.
+// 8-bit integers are summed in f32, which holds such sums exactly.
 
 #include "codegen/cpu/depthwise.h"
 
@@ -8,6 +9,7 @@
 #include <algorithm>
 
 #include "codegen/cpu/emitter_state.h"
+#include "codegen/schedule/step_format.h"
 #include "codegen/schedule/tiling.h"
 #include "support/diagnostics.h"
 
@@ -19,12 +21,20 @@ constexpr std::int64_t kMostRowTasks = 16;
 
 std::int64_t ceil_div(std::int64_t a, std::int64_t b) { return (a + b - 1) / b; }
 
+/// f32 holds every integer up to 2^24: sums of this many products of 8-bit integers.
+constexpr std::int64_t kMostIntegerTaps = (1 << 24) / (255 * 128);
+
 /// The load behind an operand that is read as it lies in memory, perhaps widened; null for others.
 const kernel::ExprNode* plain_load(const kernel::Expr& operand) {
-  const kernel::ExprNode* e = operand.get();
-  if (e->kind == kernel::ExprKind::cast && is_float(e->args[0]->dtype) && dtype_bits(e->args[0]->dtype) == 16) e = e->args[0].get();
-  return e->kind == kernel::ExprKind::load ? e : nullptr;
+  const kernel::ExprNode* load = load_behind_casts(operand);
+  if (!load || operand.get() == load) return load;
+  const bool is_half = is_float(load->dtype) && dtype_bits(load->dtype) == 16;
+  const bool is_byte = load->dtype == DType::u8 || load->dtype == DType::i8;
+  return is_half || is_byte ? load : nullptr;
 }
+
+/// What the products of a depthwise convolution are summed in.
+DType register_dtype(const Contraction& spec) { return spec.compute == DType::i32 ? DType::f32 : spec.compute; }
 
 class DepthwiseEmitter {
  public:
@@ -32,10 +42,11 @@ class DepthwiseEmitter {
       : spec_(spec),
         plan_(plan),
         emitter_(module, spec.name, spec.buffers, spec.symbols, spec.task_var, options),
+        sum_dtype_(register_dtype(spec)),
         taps_y_(spec.r.extent.value()),
         taps_x_(spec.s.extent.value()) {
     lanes_ = std::min<std::int64_t>(kPanelColumns, options.vector_bytes / (dtype_bits(spec.compute) / 8));
-    vector_ = llvm::FixedVectorType::get(spec.compute == DType::f64 ? ir().getDoubleTy() : ir().getFloatTy(), static_cast<unsigned>(lanes_));
+    vector_ = llvm::FixedVectorType::get(sum_dtype_ == DType::f64 ? ir().getDoubleTy() : ir().getFloatTy(), static_cast<unsigned>(lanes_));
   }
 
   void emit() {
@@ -62,7 +73,7 @@ class DepthwiseEmitter {
   /// A vector of `dtype`, widened to what is computed in.
   llvm::Value* load_widened(const Span& span, llvm::Value* pointer, DType dtype, llvm::Value* mask) {
     auto* type = llvm::FixedVectorType::get(stored(dtype), static_cast<unsigned>(lanes_));
-    return emit_cast(ir(), dtype, spec_.compute, emitter_.load(span, pointer, type, dtype_bits(dtype) / 8, mask), emitter_.options().has_f16c);
+    return emit_cast(ir(), dtype, sum_dtype_, emitter_.load(span, pointer, type, dtype_bits(dtype) / 8, mask), emitter_.options().has_f16c);
   }
   llvm::Value* clamp(llvm::Value* value, llvm::Value* low, llvm::Value* high) {
     return ir().CreateBinaryIntrinsic(llvm::Intrinsic::smax, low, ir().CreateBinaryIntrinsic(llvm::Intrinsic::smin, value, high));
@@ -110,7 +121,7 @@ class DepthwiseEmitter {
     const std::int64_t channels = spec_.n.extent.value();
     const std::int64_t even = channels / lanes_ * lanes_;
     const auto at_channels = [&](llvm::Value* n, llvm::Value* mask) {
-      std::vector<llvm::AllocaInst*> sums = make_sums(count);
+      std::vector<llvm::AllocaInst*> sums = make_sums(count, n);
       emitter_.emit_loop(rows.first, rows.last, 1, "tap_row", [&](llvm::Value* r) {
         llvm::Value* input = input_pointer(y, x, r, n);
         llvm::Value* weights = ir().CreateInBoundsGEP(stored(weight_dtype_), weights_.base, ir().CreateAdd(ir().CreateMul(r, index(taps_x_ * padded_channels())), n));
@@ -131,16 +142,30 @@ class DepthwiseEmitter {
 
   std::int64_t padded_channels() const { return ceil_div(spec_.n.extent.value(), kPanelColumns) * kPanelColumns; }
 
-  std::vector<llvm::AllocaInst*> make_sums(std::int64_t count) {
+  std::vector<llvm::AllocaInst*> make_sums(std::int64_t count, llvm::Value* n) {
     llvm::BasicBlock& entry = emitter_.function()->getEntryBlock();
     llvm::IRBuilder<> at_entry(&entry, entry.begin());
+    llvm::Value* first = sum_of_padding(n);
     std::vector<llvm::AllocaInst*> sums;
     for (std::int64_t i = 0; i < count; ++i) {
       sums.push_back(at_entry.CreateAlloca(vector_));
-      ir().CreateStore(llvm::Constant::getNullValue(vector_), sums.back());
+      ir().CreateStore(first, sums.back());
     }
     return sums;
   }
+
+  /// The sum where every tap falls on padding. Taps inside add what their input is more.
+  llvm::Value* sum_of_padding(llvm::Value* n) {
+    llvm::Value* sum = llvm::Constant::getNullValue(vector_);
+    if (spec_.pad_value == 0) return sum;
+    for (std::int64_t tap = 0; tap < taps_y_ * taps_x_; ++tap) {
+      llvm::Value* pointer = ir().CreateInBoundsGEP(stored(weight_dtype_), weights_.base, ir().CreateAdd(index(tap * padded_channels()), n));
+      sum = ir().CreateFAdd(sum, load_widened(weights_, pointer, weight_dtype_, nullptr));
+    }
+    return ir().CreateFMul(sum, padding());
+  }
+
+  llvm::Constant* padding() const { return llvm::ConstantFP::get(vector_, static_cast<double>(spec_.pad_value)); }
 
   /// The input of the first position of a tile under tap (r, 0); with columns outside, an address that only inner taps are read from.
   llvm::Value* input_pointer(llvm::Value* y, llvm::Value* x, llvm::Value* r, llvm::Value* n) {
@@ -158,6 +183,7 @@ class DepthwiseEmitter {
     for (std::size_t i = 0; i < sums.size(); ++i) {
       llvm::Value* pointer = ir().CreateGEP(stored(input_dtype_), tap, index(static_cast<std::int64_t>(i) * spec_.stride_x * plan_.pixel_stride));
       llvm::Value* value = load_widened(input_, pointer, input_dtype_, mask);
+      if (spec_.pad_value != 0) value = ir().CreateFSub(value, padding());
       ir().CreateStore(ir().CreateIntrinsic(llvm::Intrinsic::fmuladd, {vector_}, {value, weight, ir().CreateLoad(vector_, sums[i])}), sums[i]);
     }
   }
@@ -168,7 +194,7 @@ class DepthwiseEmitter {
       emitter_.bind(spec_.y.var, y);
       emitter_.bind(spec_.x.var, ir().CreateAdd(x, index(static_cast<std::int64_t>(i))));
       emitter_.bind(spec_.n.var, n);
-      emitter_.bind(spec_.accumulator, ir().CreateLoad(vector_, sums[i]));
+      emitter_.bind(spec_.accumulator, emit_cast(ir(), sum_dtype_, spec_.compute, ir().CreateLoad(vector_, sums[i]), emitter_.options().has_f16c));
       emitter_.store(static_cast<int>(spec_.buffers.size()) - 1, spec_.offset, emitter_.vector(spec_.result, lanes), lanes);
     }
   }
@@ -176,6 +202,7 @@ class DepthwiseEmitter {
   const Contraction& spec_;
   const DepthwisePlan& plan_;
   FunctionEmitter emitter_;
+  const DType sum_dtype_;
   const std::int64_t taps_y_, taps_x_;
   Span input_, weights_;
   DType input_dtype_ = DType::f32, weight_dtype_ = DType::f32;  ///< in memory
@@ -186,8 +213,10 @@ class DepthwiseEmitter {
 }  // namespace
 
 std::optional<DepthwisePlan> plan_depthwise(const Contraction& spec, int vector_registers) {
-  if (spec.compute != DType::f32 && spec.compute != DType::f64) return std::nullopt;
+  if (spec.compute != DType::f32 && spec.compute != DType::f64 && spec.compute != DType::i32) return std::nullopt;
   if (!plain_load(spec.a) || spec.a->dtype != spec.compute || spec.constant_b < 0) return std::nullopt;
+  const auto taps = spec.reduction_extent().constant();
+  if (spec.compute == DType::i32 && (!taps || *taps > kMostIntegerTaps)) return std::nullopt;
   if (!spec.r.extent.is_constant() || !spec.s.extent.is_constant() || !spec.n.extent.is_constant()) return std::nullopt;
   const kernel::Expr& offset = plain_load(spec.a)->args[0];
   const auto n = kernel::linear_in(offset, spec.n.var), x = kernel::linear_in(offset, spec.a_x), y = kernel::linear_in(offset, spec.a_y);

@@ -15,7 +15,7 @@ struct DepthwisePlan {
   Dim tasks = 1;
 };
 
-/// Nothing unless `a` is f32 or f64 with consecutive channels at constant distances, the kernel is static and the weights are constant.
+/// Nothing unless `a` holds floats or 8-bit integers with consecutive channels at constant distances, the kernel is static and the weights are constant.
 std::optional<DepthwisePlan> plan_depthwise(const Contraction& spec, int vector_registers);
 
 /// Emits the kernel as a function named `spec.name`. The weights' buffer holds [r, s, channels rounded up to 16].

@@ -78,6 +78,7 @@ Tensor pack_panels(const Node& kernel_node, const DotTraits& dot) {
     const std::int64_t width = (weight.shape()[0] + kPanelColumns - 1) / kPanelColumns * kPanelColumns;
     Tensor packed(weight.dtype(), {weight.elements() / weight.shape()[0] * width});
     switch (dtype_bits(weight.dtype())) {
+      case 8: pack_depthwise<std::uint8_t>(weight, packed); break;
       case 16: pack_depthwise<std::uint16_t>(weight, packed); break;
       case 32: pack_depthwise<std::uint32_t>(weight, packed); break;
       case 64: pack_depthwise<std::uint64_t>(weight, packed); break;

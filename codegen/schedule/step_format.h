@@ -22,6 +22,8 @@ struct StepFormat {
   Dim steps = 0;
 
   bool is_grouped() const { return group > 1; }
+  /// True where products and sums are instructions of their own: products on their way need registers.
+  bool multiplies_first() const { return a == DType::i16; }
   std::int64_t a_bytes() const { return dtype_bits(a) / 8; }
   std::int64_t b_bytes() const { return dtype_bits(b) / 8; }
   std::int64_t padded(std::int64_t length) const { return (length + group - 1) / group * group; }

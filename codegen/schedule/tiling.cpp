@@ -11,6 +11,8 @@ namespace intaglio {
 namespace {
 
 constexpr std::int64_t kCacheLine = 64;
+/// Products that are not yet added up, where that takes an instruction of its own.
+constexpr std::int64_t kProducts = 1;
 /// Addresses that differ by a multiple of this fall into one set of the first-level cache.
 constexpr std::int64_t kCacheWay = 4096;
 /// More tile rows than this in one set push each other out (8 ways on older cores, 12 on newer, and `b` needs some).
@@ -49,8 +51,10 @@ class Chooser {
 
  private:
   std::int64_t vectors_per_panel() const { return std::max<std::int64_t>(1, kPanelColumns * sum_bytes_ / traits_.vector_bytes); }
-  /// A tile of `rows` x `vectors` needs its accumulators, one row of b and one element of a in registers.
-  bool fits_registers(std::int64_t rows, std::int64_t vectors) const { return vectors * (rows + 1) + 1 <= traits_.vector_registers; }
+  /// A tile of `rows` x `vectors` needs its accumulators, one row of b and one element of a in registers, and perhaps products.
+  bool fits_registers(std::int64_t rows, std::int64_t vectors) const {
+    return vectors * (rows + 1) + 1 + (format_.multiplies_first() ? kProducts : 0) <= traits_.vector_registers;
+  }
 
   void choose_tile() {
     std::int64_t vectors = vectors_per_panel();

@@ -6,6 +6,7 @@ import shutil
 import subprocess
 import tarfile
 
+import numpy as np
 import pytest
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
@@ -110,9 +111,13 @@ def test_truncated_models_and_artifacts_are_refused(tmp_path):
     assert not (tmp_path / "out.tar").exists()
 
 
-@pytest.mark.parametrize("cpu", ["x86-64-v3", "x86-64-v4"])
-def test_inner_loops_of_microkernels_do_not_spill(cpu):
+@pytest.mark.parametrize("cpu, quantize", [("x86-64-v3", None), ("x86-64-v4", None), ("x86-64-v3", "int8"), ("znver4", "int8")])
+def test_inner_loops_of_microkernels_do_not_spill(cpu, quantize, tmp_path):
     command = [BUILD / "bin/intaglio", "compile", ROOT / "models/resnet50-cifar10.onnx", "--cpu", cpu, "--emit", "asm"]
+    if quantize:
+        np.savez(tmp_path / "noise.npz", image=np.random.default_rng(0).standard_normal((1, 3, 224, 224)).astype(np.float32))
+        command += ["--quantize", quantize, "--calibrate", tmp_path / "noise.npz"]
+    instruction = "vfmadd" if not quantize else "vpdpbusd" if cpu == "znver4" else "vpmaddwd"
     lines = subprocess.run(command, check=True, capture_output=True, text=True).stdout.splitlines()
     begin, hot = {}, 0
     for number, line in enumerate(lines):
@@ -123,7 +128,7 @@ def test_inner_loops_of_microkernels_do_not_spill(cpu):
             continue
         body = lines[begin[jump.group(1)] + 1 : number]
         innermost = not any(re.match(r"\.LBB", inside) for inside in body)
-        if not innermost or sum("vfmadd" in inside for inside in body) < 8:
+        if not innermost or sum(instruction in inside for inside in body) < 8:
             continue
         hot += 1
         # A vector that goes to or comes from the stack.

@@ -29,8 +29,11 @@ constexpr int kThreads = 2;
 constexpr long kWorkingSet = 16 << 20;
 
 struct Roofline {
-  double gflops, gbytes_per_s;
+  double gflops, int8_gops, gbytes_per_s;
 };
+
+/// True for kernels that sum integers: their names say so.
+bool is_integer(const std::string& kernel) { return kernel.find("_i32_") != std::string::npos; }
 
 /// A model that has run once, so that its steps can be repeated. Symbolic dimensions are 1.
 class Loaded {
@@ -95,15 +98,15 @@ void time_step(benchmark::State& state, Loaded& model, const intaglio_step_time&
   }
   const Json& layer = model.layer(step);
   const double flops = layer["flops"].get<double>(), bytes = layer["bytes"].get<double>();
-  const double bound = std::max(flops / roofline.gflops, bytes / roofline.gbytes_per_s) / 1e9;
+  const double bound = std::max(flops / (is_integer(step.kernel) ? roofline.int8_gops : roofline.gflops), bytes / roofline.gbytes_per_s) / 1e9;
   state.counters["GFLOP/s"] = flops * runs / total / 1e9;
   state.counters["roofline_%"] = 100 * bound * runs / total;
 }
 
 int run(int argc, char** argv) {
   benchmark::Initialize(&argc, argv);
-  const Roofline roofline{peak_gflops(kThreads), read_bandwidth(kThreads, kWorkingSet)};
-  std::printf("%d threads: %.0f GFLOP/s, %.1f GB/s\n", kThreads, roofline.gflops, roofline.gbytes_per_s);
+  const Roofline roofline{peak_gflops(kThreads), peak_int8_gops(kThreads), read_bandwidth(kThreads, kWorkingSet)};
+  std::printf("%d threads: %.0f GFLOP/s, %.0f GOP/s of 8-bit integers, %.1f GB/s\n", kThreads, roofline.gflops, roofline.int8_gops, roofline.gbytes_per_s);
   std::vector<std::unique_ptr<Loaded>> models;
   for (int i = 1; i < argc; ++i) {
     Loaded& model = *models.emplace_back(std::make_unique<Loaded>(argv[i]));
