@@ -66,6 +66,8 @@ constexpr std::array kPipeline{
     kEliminateDead,
     // Scales are those of the final weights and of activations that will exist. Calibration runs the graph as it is here.
     kInsertQuantization,
+    // What is pooled is quantized before, next to the contraction that computes it.
+    kSimplify,
     kLowerQuantized,
     // Batch norms and scales are in the weights by now, folded in f32; the casts move no value, so layouts and fusion see through them.
     kConvertPrecision,

@@ -51,6 +51,26 @@ Value* quantize_of_moved(Node& node, Builder& b) {
   return b.op(move->op_name(), std::move(operands), move->attributes);
 }
 
+/// True for what cannot be NaN: a contraction of dequantized integers, relu or not. A NaN is the largest before it is rounded to an integer, not after.
+bool is_never_nan(const Value& value) {
+  const Node* node = value.producer();
+  if (node && node->is("relu")) return is_never_nan(*node->operand(0));
+  if (!node || node->op().op_class != OpClass::contraction) return false;
+  const Node* dequantize = node->operand(0)->producer("dequantize");
+  return dequantize && is_integer(dequantize->operand(0)->type.dtype);
+}
+
+/// quantize(max_pool(x)) = max_pool(quantize(x)): rounding keeps the order, and x is stored in fewer bytes.
+Value* quantize_of_pooled(Node& node, Builder& b) {
+  const Node* pool = node.operand(0)->producer("max_pool");
+  const DType stored = node.result()->type.dtype;
+  if (!pool || !pool->result(0)->has_one_use() || pool->result_count() != 1 || !scheme_of(node) || dtype_bits(stored) > 8) return nullptr;
+  if (is_integer(stored) && !is_never_nan(*pool->operand(0))) return nullptr;
+  std::vector<Value*> operands(node.operands().begin(), node.operands().end());
+  operands[0] = pool->operand(0);
+  return b.op("max_pool", {b.op("quantize", std::move(operands), node.attributes)}, pool->attributes);
+}
+
 /// A bound that saturation implies: max(x, c) where c is stored as the least integer or less, min(x, c) where it is the largest or more.
 Value* quantize_of_bounded(Node& node, Builder&) {
   const Node* bound = node.operand(0)->producer();
@@ -95,6 +115,7 @@ Value* view_of_dequantized(Node& node, Builder& b) {
 constexpr std::array kRules{
     SimplifyRule{"quantize", quantize_of_dequantized},
     SimplifyRule{"quantize", quantize_of_moved},
+    SimplifyRule{"quantize", quantize_of_pooled},
     SimplifyRule{"quantize", quantize_instead<quantize_of_bounded>},
     SimplifyRule{"reshape", view_of_dequantized},
     SimplifyRule{"transpose", view_of_dequantized},
