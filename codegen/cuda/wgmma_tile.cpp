@@ -19,9 +19,10 @@ constexpr std::int64_t kUnknownExtent = 8;
 constexpr double kCyclesOfStep = 1.0 / 2048 * 64;  ///< to multiply one line of `a` with one of `b`
 constexpr double kCacheBytes = 41;                 ///< from the second-level cache
 constexpr double kMemoryBytes = 13.4;              ///< to and from memory
-constexpr double kCacheLatency = 1300;             ///< from the request of a stage to its arrival
+constexpr double kCacheLatency = 1500;             ///< from the request of a stage to its arrival
 constexpr double kBlockCycles = 2000;              ///< until the first tile is there, and from the last one to the end
-constexpr double kClusterCycles = 1500;            ///< to add up the parts of a sum
+constexpr double kClusterCycles = 2000;            ///< to add up the parts of a sum
+constexpr double kPartCycles = 250;                ///< for each of them
 
 struct Shape {
   int rows, columns;
@@ -62,7 +63,7 @@ double cycles(const Problem& problem, const WgmmaTile& tile) {
   const double finish = static_cast<double>(tile.rows * std::min<std::int64_t>(tile.columns, problem.columns) * problem.epilogue_bytes) / kMemoryBytes / tile.split;
   // One block's multiplications hide another's epilogue.
   const double busy = at_once > 1 ? std::max(multiply, finish) + std::min(multiply, finish) / static_cast<double>(at_once) : multiply + finish;
-  const double idle = kBlockCycles + finish + (tile.split > 1 ? kClusterCycles : 0);
+  const double idle = kBlockCycles + finish + (tile.split > 1 ? kClusterCycles + kPartCycles * tile.split : 0);
   return static_cast<double>(on_one) * busy + static_cast<double>(ceildiv(on_one, at_once)) * idle;
 }
 
