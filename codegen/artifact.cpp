@@ -98,11 +98,19 @@ std::vector<std::unique_ptr<Backend>> make_backends(const CodegenOptions& option
   return backends;
 }
 
-void generate_artifact(const Graph& graph, const CodegenOptions& options, const ModelInfo& info, const std::string& path) {
+std::vector<LoweredGraph> for_each_backend(const Graph& graph, const CodegenOptions& options) {
+  std::vector<LoweredGraph> lowered;
+  for (auto& backend : make_backends(options)) lowered.push_back({std::move(backend), graph.clone()});
+  return lowered;
+}
+
+void generate_artifact(std::span<const LoweredGraph> lowered, const ModelInfo& info, const std::string& path) {
+  internal_check(!lowered.empty(), "an artifact without a variant");
   WeightStore weights;
   std::vector<Variant> variants;
-  for (const auto& backend : make_backends(options)) variants.push_back(make_variant(graph, *backend, weights));
+  for (const LoweredGraph& variant : lowered) variants.push_back(make_variant(*variant.graph, *variant.backend, weights));
 
+  const Graph& graph = *lowered.front().graph;
   nlohmann::ordered_json inputs = nlohmann::json::array(), outputs = nlohmann::json::array(), variant_entries = nlohmann::json::array();
   for (const auto& argument : graph.arguments()) inputs.push_back(port_json(argument->name, argument->type));
   for (std::size_t i = 0; i < graph.results().size(); ++i) outputs.push_back(port_json(graph.result_names()[i], graph.results()[i]->type));
@@ -134,11 +142,11 @@ void generate_artifact(const Graph& graph, const CodegenOptions& options, const 
   });
 }
 
-std::string emit_text(const Graph& graph, const CodegenOptions& options, std::string_view kind) {
+std::string emit_text(std::span<const LoweredGraph> lowered, std::string_view kind) {
   WeightStore weights;
   std::string text;
-  for (const auto& backend : make_backends(options)) {
-    const Plan plan = make_plan(graph, *backend, weights);
+  for (const auto& [backend, graph] : lowered) {
+    const Plan plan = make_plan(*graph, *backend, weights);
     if (kind != "kernels") {
       text += backend->emit(plan.kernels, kind);
       continue;

@@ -1,6 +1,7 @@
 // One target's side of code generation: what the planner and the artifact writer ask of it.
 #pragma once
 
+#include <cstdint>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -21,6 +22,11 @@ struct GeneratedCode {
   std::vector<std::uint64_t> offsets;
 };
 
+/// What a target has kernels for, as far as the passes that lower a graph for it must know.
+struct TargetTraits {
+  std::int64_t attention_columns = 0;  ///< attention whose heads have at most so many columns is one kernel; 0: there is no such kernel
+};
+
 class Backend {
  public:
   virtual ~Backend() = default;
@@ -29,6 +35,7 @@ class Backend {
   /// What the loader must know to choose the variant: "target" and whatever the target needs.
   virtual nlohmann::ordered_json requirements() const = 0;
   virtual std::string code_name() const = 0;
+  virtual TargetTraits traits() const { return {}; }
 
   virtual KernelPlan plan_kernel(const Node& kernel_node) const = 0;
   /// The constant operand `packed_operand` as the kernel wants it.
@@ -40,5 +47,14 @@ class Backend {
 
 /// The back ends that `options` name, in that order.
 std::vector<std::unique_ptr<Backend>> make_backends(const CodegenOptions& options);
+
+/// A graph whose types, layouts and kernels are those of one target.
+struct LoweredGraph {
+  std::unique_ptr<Backend> backend;
+  std::unique_ptr<Graph> graph;
+};
+
+/// `graph`, on which no pass is left to run, for each back end that `options` name.
+std::vector<LoweredGraph> for_each_backend(const Graph& graph, const CodegenOptions& options);
 
 }  // namespace intaglio

@@ -1,7 +1,8 @@
-// Graph to artifact: what the driver calls. The graph has been through the passes: at its top level stand only constants, views and `kernel` nodes.
+// Graph to artifact: what the driver calls. Each graph has been through the passes: at its top level stand only constants, views and `kernel` nodes.
 #pragma once
 
 #include <set>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -33,10 +34,13 @@ struct ModelInfo {
   std::string version;       ///< of the compiler
 };
 
-/// Generates code for every kernel of `graph`, plans its memory, and writes the artifact to `path` (deterministic: equal input, equal bytes).
-void generate_artifact(const Graph& graph, const CodegenOptions& options, const ModelInfo& info, const std::string& path);
+struct LoweredGraph;
 
-/// The text of a stage: "kernels" (kernel IR and contraction schedules), "llvm" (optimized LLVM IR), "asm", "cuda" or "ptx".
-std::string emit_text(const Graph& graph, const CodegenOptions& options, std::string_view kind);
+/// Generates code for every kernel of each variant's graph, plans its memory, and writes the artifact to `path` (deterministic: equal input, equal
+/// bytes). The graphs have the same arguments and results.
+void generate_artifact(std::span<const LoweredGraph> lowered, const ModelInfo& info, const std::string& path);
+
+/// The text of a stage, variant after variant: "kernels" (kernel IR and contraction schedules), "llvm" (optimized LLVM IR), "asm", "cuda" or "ptx".
+std::string emit_text(std::span<const LoweredGraph> lowered, std::string_view kind);
 
 }  // namespace intaglio

@@ -40,6 +40,8 @@ struct PassContext {
   int optimization_level = 2;
   /// Convolutions want channels innermost.
   bool channels_last = true;
+  /// The most columns that a head may have for the target to compute its attention as one kernel; 0: it has no such kernel.
+  std::int64_t attention_columns = 0;
   /// What f32 values become: f32, f16 or bf16.
   DType precision = DType::f32;
   /// Exceptions from `precision`; of several that match an ONNX node the last one counts.

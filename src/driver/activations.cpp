@@ -137,10 +137,9 @@ ActivationRunner::ActivationRunner(const Graph& graph, const std::vector<std::st
   has_fixed_batch_ = !symbolic;
   batch_ = symbolic || graph.arguments().empty() ? std::clamp<std::int64_t>(kRunBytes / std::max<std::int64_t>(bytes, 1), 1, kMostSamples) : graph.arguments()[0]->type.shape[0].value();
 
-  run_passes(*instrumented, passes_of(Stage::lower), context, {});
   const TemporaryFolder folder;
   const std::string path = folder.file("instrumented.tar");
-  generate_artifact(*instrumented, CodegenOptions{}, ModelInfo{"instrumented", "", "", ""}, path);
+  generate_artifact(lower_for_targets(*instrumented, CodegenOptions{}, context, {}), ModelInfo{"instrumented", "", "", ""}, path);
   // The mapped file lives on until it is closed.
   loaded_ = std::make_unique<Loaded>(path);
 }

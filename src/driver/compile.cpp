@@ -42,19 +42,16 @@ std::unique_ptr<Graph> import_model(const CompileOptions& options) {
   return graph;
 }
 
-void optimize(Graph& graph, const CompileOptions& options, CompileReport& result) {
+std::vector<LoweredGraph> optimize(Graph& graph, const CompileOptions& options, CompileReport& result) {
   report(options, fmt::format("optimizing {} nodes", graph.node_count()));
   PassContext context;
   context.optimization_level = options.codegen.optimization_level;
   context.precision = options.precision;
   context.layer_precision = options.layer_precision;
   context.report = options.progress;
-  RunnerOptions runner = options.passes;
-  run_passes(graph, passes_of(Stage::simplify), context, runner);
+  run_passes(graph, passes_of(Stage::simplify), context, options.passes);
   if (options.quantize.storage != DType::undefined) result.quantization = quantize_graph(graph, options.quantize, context);
-  runner.first_number += static_cast<int>(passes_of(Stage::simplify).size());
-  run_passes(graph, passes_of(Stage::lower), context, runner);
-  verify(graph);
+  return lower_for_targets(graph, options.codegen, context, options.passes);
 }
 
 struct PrecisionName {
@@ -110,19 +107,15 @@ Shape parse_extents(const std::string& extents, char separator, const std::strin
 
 }  // namespace
 
-std::unique_ptr<Graph> import_and_optimize(const CompileOptions& options, CompileReport& result) {
-  auto graph = import_model(options);
-  optimize(*graph, options, result);
-  return graph;
-}
+std::vector<LoweredGraph> import_and_optimize(const CompileOptions& options, CompileReport& result) { return optimize(*import_model(options), options, result); }
 
 CompileReport compile(const CompileOptions& options) {
   CompileReport result;
-  const auto graph = import_and_optimize(options, result);
+  const auto lowered = import_and_optimize(options, result);
   report(options, fmt::format("generating code for {}", fmt::join(options.codegen.targets, ", ")));
   const std::string bytes = read_file(options.model);
   const ModelInfo info{std::filesystem::path(options.model).filename().string(), fmt::format("{:016x}", XXH64(bytes.data(), bytes.size(), 0)), options_text(options), kVersion};
-  generate_artifact(*graph, options.codegen, info, options.output);
+  generate_artifact(lowered, info, options.output);
   report(options, "wrote " + options.output);
   return result;
 }
@@ -132,9 +125,14 @@ std::string emit_stage(const CompileOptions& options, const std::string& stage) 
   print.origins = true;
   if (stage == "graph") return to_text(*import_model(options), print);
   CompileReport ignored;
-  const auto graph = import_and_optimize(options, ignored);
-  if (stage == "optimized") return to_text(*graph, print);
-  return emit_text(*graph, options.codegen, stage);
+  const auto lowered = import_and_optimize(options, ignored);
+  if (stage != "optimized") return emit_text(lowered, stage);
+  std::string text;
+  for (const auto& [backend, graph] : lowered) {
+    if (lowered.size() > 1) text += fmt::format("// {}\n", backend->variant());
+    text += to_text(*graph, print);
+  }
+  return text;
 }
 
 std::optional<DType> parse_precision(std::string_view name) {

@@ -6,7 +6,7 @@
 #include <optional>
 #include <string>
 
-#include "codegen/codegen.h"
+#include "codegen/backend.h"
 #include "driver/calibrate.h"
 #include "ir/graph.h"
 #include "passes/pass.h"
@@ -32,11 +32,11 @@ struct CompileReport {
   std::optional<QuantizationReport> quantization;
 };
 
-/// Imports and optimizes a model, ready for code generation. CompileError if it cannot be compiled.
-std::unique_ptr<Graph> import_and_optimize(const CompileOptions& options, CompileReport& report);
+/// Imports and optimizes a model for each target, ready for code generation. CompileError if it cannot be compiled.
+std::vector<LoweredGraph> import_and_optimize(const CompileOptions& options, CompileReport& report);
 /// Compiles a model to an artifact.
 CompileReport compile(const CompileOptions& options);
-/// The text of a stage: graph, optimized, kernels, llvm, asm.
+/// The text of a stage, for each target in turn: graph (of them all), optimized, kernels, llvm, asm, cuda, ptx.
 std::string emit_stage(const CompileOptions& options, const std::string& stage);
 
 /// "encoder/*:fp32": a glob of ONNX node names, and fp32, fp16 or bf16 after the last colon. CompileError (usage) if malformed.

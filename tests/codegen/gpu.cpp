@@ -8,6 +8,7 @@
 #include <filesystem>
 #include <map>
 
+#include "codegen/backend.h"
 #include "intaglio/runtime.hpp"
 #include "support/diagnostics.h"
 #include "tests/codegen/emulated_gpu.h"
@@ -23,7 +24,7 @@ class GpuGroup {
     options.targets = {"cuda"};
     options.archs = {arch};
     const std::string path = ::testing::TempDir() + "group.tar";
-    generate_artifact(graph, options, {"group", "", "", ""}, path);
+    generate_artifact(for_each_backend(graph, options), {"group", "", "", ""}, path);
     if (cuda_test() == CudaTest::run) model_ = std::make_unique<Model>(path, 0);
     std::filesystem::remove(path);
   }

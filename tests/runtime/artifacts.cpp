@@ -10,7 +10,7 @@
 #include <sstream>
 #include <stdexcept>
 
-#include "codegen/codegen.h"
+#include "codegen/backend.h"
 #include "intaglio/artifact.h"
 #include "passes/pass.h"
 #include "support/files.h"
@@ -68,7 +68,7 @@ std::string TemporaryFile::read() const { return read_file(path_); }
 Artifact::Artifact(const std::string& graph_text) : graph_(std::move(parse_graphs(graph_text, "test").front())) {
   const auto compiled = graph_->clone();
   run_passes(*compiled, pipeline(), {}, {});
-  generate_artifact(*compiled, {}, {"test", "0", "", "test"}, file_.path());
+  generate_artifact(for_each_backend(*compiled, {}), {"test", "0", "", "test"}, file_.path());
 }
 
 std::vector<Tensor> Artifact::inputs(std::int64_t batch, unsigned seed) const { return random_inputs(*graph_, {{"N", batch}}, seed); }
