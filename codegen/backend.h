@@ -25,6 +25,7 @@ struct GeneratedCode {
 /// What a target has kernels for, as far as the passes that lower a graph for it must know.
 struct TargetTraits {
   std::int64_t attention_columns = 0;  ///< attention whose heads have at most so many columns is one kernel; 0: there is no such kernel
+  std::int64_t least_channels = 1;     ///< that a convolution of 8- or 16-bit elements should have
 };
 
 class Backend {

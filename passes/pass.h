@@ -42,6 +42,8 @@ struct PassContext {
   bool channels_last = true;
   /// The most columns that a head may have for the target to compute its attention as one kernel; 0: it has no such kernel.
   std::int64_t attention_columns = 0;
+  /// A convolution of 8- or 16-bit elements is given at least so many input channels.
+  std::int64_t least_channels = 1;
   /// What f32 values become: f32, f16 or bf16.
   DType precision = DType::f32;
   /// Exceptions from `precision`; of several that match an ONNX node the last one counts.

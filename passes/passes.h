@@ -35,6 +35,8 @@ bool insert_quantization(Graph& graph, const PassContext& context);
 bool lower_quantized(Graph& graph, const PassContext& context);
 /// Rewrites f32 values to 16-bit floats, but for what needs the range or precision of f32.
 bool convert_precision(Graph& graph, const PassContext& context);
+/// Gives convolutions of few channels more, which hold zeros.
+bool pad_channels(Graph& graph, const PassContext& context);
 /// Gives each value the memory order that its producer and readers work best in.
 bool choose_layouts(Graph& graph, const PassContext& context);
 /// Groups nodes into `kernel` nodes, one for each piece of code that will be generated.

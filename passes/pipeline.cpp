@@ -22,6 +22,7 @@ constexpr Pass kMergeMatmuls{"merge_matmuls", merge_matmuls, 2};
 constexpr Pass kInsertQuantization{"insert_quantization", insert_quantization, 0};
 constexpr Pass kLowerQuantized{"lower_quantized", lower_quantized, 1};
 constexpr Pass kConvertPrecision{"convert_precision", convert_precision, 0};
+constexpr Pass kPadChannels{"pad_channels", pad_channels, 1};
 constexpr Pass kChooseLayouts{"choose_layouts", choose_layouts, 1};
 constexpr Pass kFuseKernels{"fuse_kernels", fuse_kernels, 0};
 
@@ -72,6 +73,9 @@ constexpr std::array kPipeline{
     // Batch norms and scales are in the weights by now, folded in f32; the casts move no value, so layouts and fusion see through them.
     kConvertPrecision,
     // The weights in their new type.
+    kFoldConstants,
+    // How many channels are too few depends on the type. The zeros join the kernel that converts the input.
+    kPadChannels,
     kFoldConstants,
     kSimplify,
     kEliminateCommon,

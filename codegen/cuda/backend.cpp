@@ -27,6 +27,9 @@
 namespace intaglio::cuda {
 namespace {
 
+/// Of a convolution: a pixel of so many is one asynchronous copy, of 8 bytes where elements have 16 bits.
+constexpr std::int64_t kLeastChannels = 4;
+
 /// Blocks are many and small: a GPU runs some thousand at once.
 constexpr LoopTraits kLoopTraits{.task_elements = 1024, .most_tasks = 1 << 20};
 
@@ -163,6 +166,8 @@ Tensor CudaBackend::pack_weights(const Node& kernel_node) const {
 nlohmann::ordered_json CudaBackend::requirements() const { return {{"target", "cuda"}, {"arch", target_.arch}, {"nvrtc", nvrtc_version()}}; }
 
 std::string CudaBackend::code_name() const { return INTAGLIO_CUDA_CODE_NAME; }
+
+TargetTraits CudaBackend::traits() const { return {.least_channels = kLeastChannels}; }
 
 GeneratedCode CudaBackend::generate(const std::vector<KernelPlan>& kernels) const {
   std::vector<std::string> images(kernels.size());

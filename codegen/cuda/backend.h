@@ -13,6 +13,7 @@ class CudaBackend final : public Backend {
   std::string variant() const override { return "cuda-" + target_.arch; }
   nlohmann::ordered_json requirements() const override;
   std::string code_name() const override;
+  TargetTraits traits() const override;
   KernelPlan plan_kernel(const Node& kernel_node) const override;
   Tensor pack_weights(const Node& kernel_node) const override;
   GeneratedCode generate(const std::vector<KernelPlan>& kernels) const override;

@@ -21,6 +21,7 @@ std::vector<LoweredGraph> lower_for_targets(const Graph& graph, const CodegenOpt
   for (const auto& [backend, copy] : lowered) {
     PassContext of_target = context;
     of_target.attention_columns = backend->traits().attention_columns;
+    of_target.least_channels = backend->traits().least_channels;
     // What one target is told of, the next would be told again.
     if (&copy != &lowered.front().graph) of_target.report = {};
     RunnerOptions options = runner;

@@ -121,6 +121,7 @@ PassCase read_case(const std::string& path) {
   if (has("--precision=")) result.context.precision = parse_dtype(header_field(text, "--precision=")).value();
   if (has("--quantize=")) result.context.quantization.storage = parse_dtype(header_field(text, "--quantize=")).value();
   if (has("--ranges=")) result.context.quantization.ranges = parse_ranges(header_field(text, "--ranges="));
+  if (has("--channels=")) result.context.least_channels = std::stoll(header_field(text, "--channels="));
   result.rtol = std::stod(header_field(text, "numbers: rtol "));
   auto graphs = parse_graphs(text, path);
   if (graphs.empty() || graphs.size() > 2) throw std::runtime_error("one or two graphs expected in " + path);
