@@ -54,7 +54,8 @@ class MmaEmitter {
     } else {
       join_parts(sums, epilogue);
     }
-    const std::string text = signature(spec_.name, b_spec_.buffers, spec_.symbols, tile_.threads(), tile_.parts) + source_.elements() + source_.text() + "}\n";
+    const std::string text = signature(spec_.name, b_spec_.buffers, spec_.symbols, tile_.threads(), tile_.parts, 0, "", {options_.hopper, spec_.constant_b}) +
+                             source_.elements() + source_.text() + "}\n";
     const Dim tiles = Dim::ceildiv(rows_.row_count(), tile_.rows) * Dim::ceildiv(spec_.n.extent, tile_.columns);
     const Dim blocks = tiles * rows_.product_count() * tile_.parts;
     return {{text, tile_.threads()}, blocks, tile_.shared_bytes()};

@@ -45,7 +45,7 @@ class WgmmaEmitter {
     if (tile_.split > 1) add_parts();
     const std::string parameters = ", const __grid_constant__ ptx::TensorMap a_map, const __grid_constant__ ptx::TensorMap b_map";
     const std::string text =
-        signature(spec_.name, spec_.buffers, spec_.symbols, tile_.threads(), tile_.split, tile_.blocks(), parameters) + source_.text() + "}\n";
+        signature(spec_.name, spec_.buffers, spec_.symbols, tile_.threads(), tile_.split, tile_.blocks(), parameters, {true, spec_.constant_b}) + source_.text() + "}\n";
     const Dim tiles = Dim::ceildiv(rows_.row_count(), tile_.rows) * Dim::ceildiv(spec_.n.extent, tile_.columns) * rows_.product_count();
     return {{text, tile_.threads()}, tiles * tile_.split, {map_of_a(), map_of_b()}};
   }
