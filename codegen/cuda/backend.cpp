@@ -31,7 +31,7 @@ namespace {
 constexpr std::int64_t kLeastChannels = 4;
 
 /// Blocks are many and small: a GPU runs some thousand at once.
-constexpr LoopTraits kLoopTraits{.task_elements = 1024, .most_tasks = 1 << 20};
+constexpr LoopTraits kLoopTraits{.task_elements = 1024, .most_tasks = 1 << 20, .keeps_short_loops = true};
 
 std::string function_name(const std::string& base, const std::string& text) { return fmt::format("{}_{:016x}", base, XXH64(text.data(), text.size(), 0)); }
 

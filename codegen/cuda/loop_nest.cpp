@@ -3,6 +3,7 @@
 #include "codegen/cuda/loop_nest.h"
 
 #include <algorithm>
+#include <numeric>
 
 namespace intaglio::cuda {
 namespace {
@@ -86,6 +87,29 @@ Lanes choose_lanes(Source& source, const std::vector<kernel::Buffer>& buffers, i
   source.set_multiple(var, 1);
   lanes.count = 1;
   return lanes;
+}
+
+std::optional<Interleave> find_interleave(Source& source, const std::vector<kernel::Buffer>& buffers, const SharedNest& nest) {
+  constexpr std::int64_t kLongestLine = 7;
+  if (nest.loops.size() < 2 || nest.body.size() != 1 || nest.body[0]->kind != Stmt::Kind::store) return std::nullopt;
+  const Stmt& inner = *nest.loops.back();
+  const Stmt& outer = *nest.loops[nest.loops.size() - 2];
+  const Stmt& store = *nest.body[0];
+  const auto extent = kernel::constant_value(inner.extent);
+  const auto step = kernel::linear_in(store.offset, inner.var);
+  if (!extent || *extent > kLongestLine || !step || kernel::constant_value(step->stride) != 1) return std::nullopt;
+  Interleave found{{outer.var, 8, {}}, inner.var, *extent, 0};
+  for (; found.lanes.count > 1; found.lanes.count /= 2) {
+    if (known_divisor(outer.extent, source.multiples()) % found.lanes.count != 0) continue;
+    source.set_multiple(outer.var, found.lanes.count);
+    if (LaneStrides(found.lanes, source.multiples()).of(store.offset) != *extent) break;
+    const std::int64_t element = dtype_bits(buffers[static_cast<std::size_t>(store.buffer)].dtype) / 8;
+    const std::int64_t aligned = std::gcd(known_divisor(step->rest, source.multiples()) * element, kWidestAccess);
+    found.bytes = static_cast<int>(std::gcd(aligned, found.lanes.count * *extent * element));
+    if (found.bytes > element) return found;
+  }
+  source.set_multiple(outer.var, 1);
+  return std::nullopt;
 }
 
 }  // namespace intaglio::cuda

@@ -149,9 +149,11 @@ class LoopEmitter {
     source_.close();
   }
 
-  void share_among_threads(const SharedNest& nest) {
+  void share_among_threads(SharedNest nest) {
+    const auto interleave = find_interleave(source_, kernel_.buffers, nest);
+    if (interleave) nest.loops.pop_back();
     const Stmt& innermost = *nest.loops.back();
-    Lanes lanes = choose_lanes(source_, kernel_.buffers, innermost.var, innermost.extent, nest.body);
+    Lanes lanes = interleave ? interleave->lanes : choose_lanes(source_, kernel_.buffers, innermost.var, innermost.extent, nest.body);
     std::vector<std::string> extents;
     Expr total = kernel::index_constant(1);
     for (const Stmt* loop : nest.loops) {
@@ -175,13 +177,27 @@ class LoopEmitter {
         rest = fmt::format("i{}", l);
       }
     }
-    if (lanes.count > 1) {
+    if (interleave) {
+      store_interleaved(*nest.body[0], *interleave);
+    } else if (lanes.count > 1) {
       for (const StmtRef& part : nest.body) for_lanes(*part, lanes);
     } else {
       for (const StmtRef& part : nest.body) for_thread(part);
     }
     source_.close();
     publish();
+  }
+
+  void store_interleaved(const Stmt& stmt, const Interleave& interleave) {
+    const std::string lines = fmt::format("lines{}", interleave.inner_var);
+    const std::int64_t count = interleave.lanes.count * interleave.inner;
+    source_.line(fmt::format("{} {}[{}];", type_name(stmt.value->dtype), lines, count));
+    for (std::int64_t i = 0; i < interleave.inner; ++i) {
+      const std::string values = source_.values(kernel::substitute(stmt.value, interleave.inner_var, kernel::index_constant(i)), interleave.lanes);
+      source_.line("#pragma unroll");
+      source_.line(fmt::format("for (int l = 0; l < {}; ++l) {}[l * {} + {}] = {}[l];", interleave.lanes.count, lines, interleave.inner, i, values));
+    }
+    source_.store_array(stmt.buffer, kernel::substitute(stmt.offset, interleave.inner_var, kernel::index_constant(0)), lines, count, interleave.bytes);
   }
 
   /// Statements of one thread.

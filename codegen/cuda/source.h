@@ -56,6 +56,8 @@ class Source {
   void set_values(const kernel::Expr& e, const std::string& array);
   /// b[offset] = array[lane] for each lane.
   void store_values(int buffer, const kernel::Expr& offset, const std::string& array, const Lanes& lanes);
+  /// The first `count` elements of an array, in accesses of `bytes` bytes, to the buffer from `offset` on.
+  void store_array(int buffer, const kernel::Expr& offset, const std::string& array, std::int64_t count, int bytes);
   /// total[lane] = op(total[lane], value of `e`) for each lane of the array `total`.
   void fold_values(const std::string& total, kernel::Op op, const kernel::Expr& e, const Lanes& lanes);
   /// The same with one total for all lanes.

@@ -112,6 +112,7 @@ void Source::for_lanes(const std::vector<Expr>& read, const Lanes& lanes, const 
 
 std::string Source::values(const Expr& e, const Lanes& lanes) {
   if (const std::string* known = array_of(e.get())) return *known;
+  seen_.insert(e);  // alive as long as it has a name
   const Expr expanded = expand_math(e);
   const std::string array = new_name();
   line(fmt::format("{} {}[{}];", type_name(e->dtype), array, lanes.count));
@@ -131,6 +132,7 @@ void Source::fold_values_into(const std::string& total, kernel::Op op, const Exp
 }
 
 void Source::set_values(const Expr& e, const std::string& array) {
+  seen_.insert(e);
   scopes_.back().arrays[e.get()] = array;
   // As a part of other expressions it is met after its expansion.
   const Expr expanded = expand_math(e);
@@ -140,18 +142,20 @@ void Source::set_values(const Expr& e, const std::string& array) {
 
 void Source::store_values(int buffer, const Expr& offset, const std::string& array, const Lanes& lanes) {
   const int bytes = access_bytes(buffer, offset, lanes);
-  if (bytes > 0) {
+  if (bytes > 0) return store_array(buffer, offset, array, lanes.count, bytes);
+  for_lanes({}, lanes, [&] {
     const std::string at = index(offset);
     check(buffer, at);
-    check(buffer, fmt::format("{} + {}", at, lanes.count - 1));
-    line(fmt::format("op::store_lanes<{}>(b{} + {}, {});", bytes, buffer, at, array));
-  } else {
-    for_lanes({}, lanes, [&] {
-      const std::string at = index(offset);
-      check(buffer, at);
-      line(fmt::format("b{}[{}] = {}[l];", buffer, at, array));
-    });
-  }
+    line(fmt::format("b{}[{}] = {}[l];", buffer, at, array));
+  });
+  forget_loads(buffer);
+}
+
+void Source::store_array(int buffer, const Expr& offset, const std::string& array, std::int64_t count, int bytes) {
+  const std::string at = index(offset);
+  check(buffer, at);
+  check(buffer, fmt::format("{} + {}", at, count - 1));
+  line(fmt::format("op::store_lanes<{}>(b{} + {}, {});", bytes, buffer, at, array));
   forget_loads(buffer);
 }
 

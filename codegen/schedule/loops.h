@@ -9,6 +9,7 @@ namespace intaglio {
 struct LoopTraits {
   std::int64_t task_elements = 8192;  ///< elements of a task: enough work to be worth handing out
   std::int64_t most_tasks = 512;      ///< tasks are larger when there would be more
+  bool keeps_short_loops = false;     ///< an innermost loop too short for a vector stays inside of the vector loop, which then stores whole lines
 };
 
 /// Lowers the region of `kernel_node`; its root is null, or a reduction, row or window operator. The kernel's name says what it does and

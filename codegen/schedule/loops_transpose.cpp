@@ -68,6 +68,10 @@ void Nest::choose_vector_loop() {
       for (const Step& step : steps) score += contiguous_loads(step.stmt.value, axes[i].var);
       if (score >= best_score) best = static_cast<int>(i), best_score = score;
     }
+    if (traits_.keeps_short_loops && best >= 0 && best + 2 == static_cast<int>(axes.size())) {
+      vector_var = axes[static_cast<std::size_t>(best)].var;
+      return;
+    }
     if (best >= 0) std::rotate(axes.begin() + best, axes.begin() + best + 1, axes.end());
     vector_var = axes.back().var;
     return;

@@ -1,4 +1,5 @@
 // Groups without a root: elementwise chains and data movement.
+#include <fmt/format.h>
 #include <gtest/gtest.h>
 
 #include "tests/codegen/lowering.h"
@@ -270,6 +271,16 @@ TEST(LoopsMap, ResultsOfDifferentShapesAreRefused) {
   const WrappedGroup group = wrap_group(
       "graph @g(%x: f32[6], %y: f32[1]) -> (f32[6], f32[1]) {\n %0 = exp(%x) : f32[6]\n %1 = exp(%y) : f32[1]\n return %0, %1 }");
   EXPECT_THROW(lower_to_loops(*group.node, {}), std::logic_error);
+}
+
+/// An image's channels are too few to fill an access to memory: several pixels are stored at once.
+TEST(LoopsMap, ImagesToChannelsLast) {
+  for (const char* size : {"16,32", "7,8", "5,7", "H,16"}) {
+    expect_lowering_matches(fmt::format("graph @g(%x: f32[2,3,{0}]) -> f16[2,3,{0}]{{0,2,3,1}} {{\n %0 = cast(%x) {{to=f16}} : f16[2,3,{0}]\n"
+                                        " %1 = convert_layout(%0) {{layout=[0,2,3,1]}} : f16[2,3,{0}]{{0,2,3,1}}\n return %1 }}",
+                                        size),
+                            {{"H", 6}});
+  }
 }
 
 }  // namespace
