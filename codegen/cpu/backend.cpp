@@ -7,6 +7,7 @@
 
 #include "codegen/cpu/dense.h"
 #include "codegen/cpu/depthwise.h"
+#include "codegen/schedule/attention.h"
 #include "codegen/schedule/contraction.h"
 #include "codegen/schedule/loops.h"
 #include "codegen/schedule/pull.h"
@@ -49,6 +50,7 @@ KernelPlan CpuBackend::plan_kernel(const Node& kernel_node) const {
     return plan_loops(lower_to_loops(kernel_node, {}), kind, emission);
   }
   const std::string kind(root->op_name());
+  if (root->is("attention")) return plan_loops(lower_naive_attention(describe_attention(kernel_node)), kind, emission);
   KernelPlan plan;
   std::optional<Contraction> spec;
   if (options_.optimization_level > 0 && !options_.disabled_tactics.contains("tiled")) spec = describe_contraction(kernel_node);

@@ -101,6 +101,9 @@ OpRecord conv_record();
 // matmul.cpp
 OpRecord matmul_record();
 
+// attention.cpp
+OpRecord attention_record();
+
 // kernel.cpp
 OpRecord kernel_record();
 

@@ -12,6 +12,7 @@ std::span<const OpRecord> op_table() {
   static const std::array table{
       abs_record(),
       add_record(),
+      attention_record(),
       average_pool_record(),
       batch_norm_record(),
       cast_record(),

@@ -111,5 +111,7 @@ Tensor conv(const Tensor& x, const Tensor& w, const Tensor& b, const Window& win
             const Extents& result_shape);
 /// a (..,M,K), b (..,K,N), leading axes broadcast. The result is i32 where a holds u8 or i8.
 Tensor matmul(const Tensor& a, const Tensor& b);
+/// softmax(scale * q k^T + mask) v of q (..,S,D), k (..,T,D), v (..,T,E); `mask` broadcasts to (..,S,T) or is undefined.
+Tensor attention(const Tensor& q, const Tensor& k, const Tensor& v, const Tensor& mask, double scale);
 
 }  // namespace intaglio::host

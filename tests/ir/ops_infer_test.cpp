@@ -111,6 +111,15 @@ TEST(OpInfer, Windows) {
   });
 }
 
+TEST(OpInfer, Attention) {
+  expect_types({
+      {"attention", {"f16[N,12,S,64]", "f16[N,12,T,64]", "f16[N,12,T,32]"}, {{"scale", 0.125}}, "f16[N,12,S,32]"},
+      {"attention", {"f32[S,8]", "f32[S,8]", "f32[S,8]", "f32[S]"}, {}, "f32[S,8]"},
+      {"attention", {"f32[N,2,S,8]", "f32[N,2,S,8]", "f32[N,2,S,8]", "f32[N,1,1,S]"}, {}, "f32[N,2,S,8]"},
+  });
+  EXPECT_EQ(equations("attention", {"f32[3,S,8]", "f32[3,T,8]", "f32[3,R,8]"}), std::vector<std::string>{"T = R"});
+}
+
 TEST(OpInfer, WindowsOverSymbolicExtents) {
   expect_types({
       {"conv", {"f32[N,3,H,W]", "f32[8,3,3,3]"}, {{"pads", ints({1, 1, 1, 1})}}, "f32[N,8,H,W]"},

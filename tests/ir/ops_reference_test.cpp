@@ -352,5 +352,18 @@ TEST(Reference, Matmul) {
   expect_values(host::matmul(Tensor(DType::f32, {2, 0}), Tensor(DType::f32, {0, 1})), DType::f32, {2, 1}, {0, 0});
 }
 
+TEST(Reference, Attention) {
+  // Scores 0 and 2 * 0.5 = 1 in the first row, 0 and 0 in the second.
+  const double e = M_E;
+  const Tensor q = floats({2, 1}, {2, 0}), k = floats({2, 1}, {0, 1}), v = floats({2, 3}, {1, 0, 4, 0, 1, 4});
+  expect_values(host::attention(q, k, v, Tensor(), 0.5), DType::f32, {2, 3}, {1 / (1 + e), e / (1 + e), 4, 0.5, 0.5, 4}, 1e-6);
+  // A mask of one row for all hides the second key; a row with nothing left is NaN, as its softmax is.
+  expect_values(host::attention(q, k, v, floats({2}, {0, -kInf}), 0.5), DType::f32, {2, 3}, {1, 0, 4, 1, 0, 4});
+  expect_values(host::attention(q, k, v, floats({2, 1}, {-kInf, 0}), 0.5), DType::f32, {2, 3}, {kNan, kNan, kNan, 0.5, 0.5, 4});
+  // Two heads, each with its own keys.
+  const Tensor heads = floats({2, 1, 1}, {1, 1}), values = floats({2, 1, 1}, {3, 4});
+  expect_values(host::attention(heads, heads, values, Tensor(), 1), DType::f32, {2, 1, 1}, {3, 4});
+}
+
 }  // namespace
 }  // namespace intaglio::testing
