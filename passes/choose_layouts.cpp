@@ -2,7 +2,7 @@
 //  - Convolutions and pooling want channels innermost; what lies between them follows.
 //  - A transpose or reshape becomes a relabelling of memory where its readers take any order; matrix products, elementwise nodes,
 //    reductions and norms do.
-//  - A matrix product may write its rows in another order: [B,H,S,D] lies as [B,S,H,D] if a transpose and a reshape follow, which
+//  - A matrix product or attention may write its rows in another order: [B,H,S,D] lies as [B,S,H,D] if a transpose and a reshape follow, which
 //    then are free.
 //  - The graph's arguments and results stay row-major. `convert_layout` stands where an order must change.
 #include <algorithm>
@@ -121,7 +121,7 @@ class LayoutChooser {
       const Layout layout = channels_last(result.type.rank());
       require(node, 0, layout);
       set_layout(result, layout);
-    } else if (node.is("matmul")) {
+    } else if (node.is("matmul") || node.is("attention")) {
       set_layout(result, product_layout(node));
     } else if (node.is("transpose") || node.is("reshape")) {
       choose_relabelling(node);
@@ -141,7 +141,7 @@ class LayoutChooser {
     if (const auto wished = wish(*node.result()); wished && keeps_columns(*wished)) return *wished;
     // With one right side for all rows the result lies as the left side does: rows that follow each other on both sides run as one.
     const Type& left = node.operand(0)->type;
-    if (node.operand(1)->type.rank() == 2 && left.rank() == rank && keeps_columns(left.layout)) return left.layout;
+    if (node.is("matmul") && node.operand(1)->type.rank() == 2 && left.rank() == rank && keeps_columns(left.layout)) return left.layout;
     return {};
   }
 

@@ -34,8 +34,8 @@ void fuse_contraction(Graph& graph, const NodeOrder& order, Node* root) {
   KernelGroup group(graph, order, root);
   group.absorb_epilogue(true);
   group.absorb_producers();
-  group.absorb_strided_operand(0);
-  if (root->is("matmul")) group.absorb_strided_operand(1);
+  const int strided = root->is("conv") ? 1 : root->operand_count();
+  for (int i = 0; i < strided; ++i) group.absorb_strided_operand(i);
   group.materialize();
 }
 

@@ -201,6 +201,7 @@ void KernelGroup::absorb_strided_operand(int i) {
   }
   // Along neither of the inner dimensions do elements follow each other: reading them would be slower than a copy.
   const std::size_t rank = view.strides.size();
+  if (rank < 2) return;
   const bool is_conv = first_->is("conv");
   const auto dense = [&](std::size_t d) { return view.strides[d] == Dim(1) || first_->operand(i)->type.shape[d] == Dim(1); };
   if (is_conv ? !dense(1) : !dense(rank - 1) && !dense(rank - 2)) return;

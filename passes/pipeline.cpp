@@ -21,6 +21,7 @@ constexpr Pass kLiftSlices{"lift_slices", lift_slices, 2};
 constexpr Pass kMergeMatmuls{"merge_matmuls", merge_matmuls, 2};
 constexpr Pass kInsertQuantization{"insert_quantization", insert_quantization, 0};
 constexpr Pass kLowerQuantized{"lower_quantized", lower_quantized, 1};
+constexpr Pass kFuseAttention{"fuse_attention", fuse_attention, 1};
 constexpr Pass kConvertPrecision{"convert_precision", convert_precision, 0};
 constexpr Pass kPadChannels{"pad_channels", pad_channels, 1};
 constexpr Pass kChooseLayouts{"choose_layouts", choose_layouts, 1};
@@ -70,6 +71,8 @@ constexpr std::array kPipeline{
     // What is pooled is quantized before, next to the contraction that computes it.
     kSimplify,
     kLowerQuantized,
+    // Products of quantized values are groups of their own by now. In f32 still: what is fused rounds its result alone.
+    kFuseAttention,
     // Batch norms and scales are in the weights by now, folded in f32; the casts move no value, so layouts and fusion see through them.
     kConvertPrecision,
     // The weights in their new type.
