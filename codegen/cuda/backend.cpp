@@ -10,6 +10,7 @@
 #include <thread>
 
 #include "codegen/cpu/backend.h"
+#include "codegen/cuda/attention.h"
 #include "codegen/cuda/compile_cache.h"
 #include "codegen/cuda/depthwise.h"
 #include "codegen/cuda/loops.h"
@@ -141,12 +142,33 @@ Tactic choose_tactic(const Node& kernel_node, const CudaTarget& target, const Co
   return tactic;
 }
 
+KernelPlan plan_attention(const Node& root, Attention spec, const CudaTarget& target, const CodegenOptions& options) {
+  const std::string kind(root.op_name());
+  KernelPlan plan;
+  if (options.optimization_level > 0 && has_attention_kernel(spec)) {
+    plan.kind = kind;
+    plan.text = to_text(spec);
+    plan.name = spec.name = function_name(spec.name, plan.text);
+    plan.symbols = spec.symbols;
+    plan.overlaps = !target.is_ptx();
+    const AttentionOptions how{plan.overlaps, options.checked};
+    AttentionKernel attention = spec.storage == DType::f32 ? emit_attention_simt(spec, how) : emit_attention_mma(spec, how);
+    plan.tasks = attention.blocks;
+    take(plan, std::move(attention.kernel));
+  } else {
+    plan = plan_loops(lower_naive_attention(spec), kind, options.checked, !target.is_ptx());
+  }
+  plan.flops = attention_flops(root);
+  return plan;
+}
+
 }  // namespace
 
 KernelPlan CudaBackend::plan_kernel(const Node& kernel_node) const {
   const Node* root = region_root(*kernel_node.region());
   const std::string kind = root ? std::string(root->op_name()) : "elementwise";
   if (!root || root->op().op_class != OpClass::contraction) return plan_loops(lower_to_loops(kernel_node, kLoopTraits), kind, options_.checked, !target_.is_ptx());
+  if (root->is("attention")) return plan_attention(*root, describe_attention(kernel_node), target_, options_);
   const MmaOptions mma_options{options_.tf32, !target_.is_ptx(), options_.checked};
   Tactic tactic = choose_tactic(kernel_node, target_, options_, mma_options);
   KernelPlan plan = tactic.depthwise ? plan_depthwise_kernel(std::move(*tactic.spec), *tactic.depthwise, kind, options_.checked, !target_.is_ptx())
@@ -167,7 +189,10 @@ nlohmann::ordered_json CudaBackend::requirements() const { return {{"target", "c
 
 std::string CudaBackend::code_name() const { return INTAGLIO_CUDA_CODE_NAME; }
 
-TargetTraits CudaBackend::traits() const { return {.least_channels = kLeastChannels}; }
+TargetTraits CudaBackend::traits() const {
+  const bool disabled = options_.disabled_tactics.contains("tiled") || options_.disabled_tactics.contains("mma");
+  return {.attention_columns = disabled ? 0 : kMostAttentionColumns, .least_channels = kLeastChannels};
+}
 
 GeneratedCode CudaBackend::generate(const std::vector<KernelPlan>& kernels) const {
   std::vector<std::string> images(kernels.size());

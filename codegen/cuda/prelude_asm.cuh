@@ -168,6 +168,24 @@ __device__ __forceinline__ uint32 to_tf32(float x) {
   return result;
 }
 
+// Two floats as a pair of 16-bit elements, `low` in the lower half.
+__device__ __forceinline__ uint32 pack_f16(float low, float high) {
+  uint32 result;
+  asm("cvt.rn.f16x2.f32 %0, %1, %2;" : "=r"(result) : "f"(high), "f"(low));
+  return result;
+}
+__device__ __forceinline__ uint32 pack_bf16(float low, float high) {
+  uint32 result;
+  asm("cvt.rn.bf16x2.f32 %0, %1, %2;" : "=r"(result) : "f"(high), "f"(low));
+  return result;
+}
+// 2^x to about 2^-22, for weights that are rounded to 16 bits.
+__device__ __forceinline__ float exp2(float x) {
+  float result;
+  asm("ex2.approx.ftz.f32 %0, %1;" : "=f"(result) : "f"(x));
+  return result;
+}
+
 // Barriers of some warps of a block: `threads` is how many take part, those that only arrive included. Number 0 is __syncthreads.
 __device__ __forceinline__ void sync_named(int number, int threads) { asm volatile("bar.sync %0, %1;" ::"r"(number), "r"(threads) : "memory"); }
 __device__ __forceinline__ void arrive_named(int number, int threads) { asm volatile("bar.arrive %0, %1;" ::"r"(number), "r"(threads) : "memory"); }

@@ -49,6 +49,10 @@ inline uint32 to_tf32(float x) {
   return (bits & 0x7f800000) == 0x7f800000 ? bits : (bits + 0x1000) & 0xffffe000;
 }
 
+inline uint32 pack_f16(float low, float high) { return op::to_float16(low).bits | uint32(op::to_float16(high).bits) << 16; }
+inline uint32 pack_bf16(float low, float high) { return op::to_bfloat16(low).bits | uint32(op::to_bfloat16(high).bits) << 16; }
+inline float exp2(float x) { return exp2f(x); }
+
 inline void sync_named(int number, int threads) { emulated::sync(number, threads); }
 inline void arrive_named(int number, int threads) { emulated::arrive(number, threads); }
 
