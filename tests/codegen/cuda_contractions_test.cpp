@@ -125,12 +125,30 @@ TEST(CudaContractions, ConvolutionsWithSteps) {
   expect_matches(conv("f16", 64, 9, 32, 3, "pads=[2,2,2,2], strides=[1,1], dilations=[2,2]"), {kWgmma, kMma});
 }
 
+TEST(CudaContractions, ConvolutionsWithUnevenPads) {
+  expect_matches(R"(graph @g(%x: bf16[1,24,11,8]{0,2,3,1}, %w: bf16[33,24,3,2]) -> bf16[1,33,5,8]{0,2,3,1} {
+    %0 = conv(%x, %w) {pads=[2,0,0,1], strides=[2,1], dilations=[2,1]} : bf16[1,33,5,8]{0,2,3,1}
+    return %0
+  })",
+                 {kMmaOnHopper, kMma});
+}
+
+TEST(CudaContractions, ConvolutionsOfChannelsFirst) {
+  expect_matches(R"(graph @g(%x: f16[1,16,6,6], %w: f16[8,16,3,3]) -> f16[1,8,6,6] {
+    %0 = conv(%x, %w) {pads=[1,1,1,1]} : f16[1,8,6,6]
+    return %0
+  })",
+                 {kMmaOnHopper, kMma});
+}
+
 TEST(CudaContractions, ConvolutionsOfGroups) {
   expect_matches(conv("f16", 128, 6, 64, 3, "pads=[1,1,1,1], strides=[1,1], dilations=[1,1]", 2), {kWgmma, kMma});
 }
 
+/// Pixels of no, 4 and 8 bytes that are copied at once.
 TEST(CudaContractions, ConvolutionsOfFewChannels) {
   expect_matches(conv("f16", 3, 11, 16, 3, "pads=[1,1,1,1], strides=[2,2], dilations=[1,1]", 1, 6), {kMma, kSimt});
+  for (int channels : {2, 4}) expect_matches(conv("f16", channels, 11, 16, 5, "pads=[2,2,2,2], strides=[2,2], dilations=[1,1]", 1, 6), {kMmaOnHopper, kMma});
 }
 
 TEST(CudaContractions, DepthwiseConvolutions) {
