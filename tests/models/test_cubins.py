@@ -49,6 +49,17 @@ def product(constant_right):
     return model(nodes, inputs, [256, 384], [constant("b", 384), *([constant("w", 512, 384)] if constant_right else [])])
 
 
+def attention():
+    nodes = [
+        helper.make_node("MatMul", ["q", "k"], ["s"]),
+        helper.make_node("Mul", ["s", "f"], ["t"]),
+        helper.make_node("Softmax", ["t"], ["p"], axis=-1),
+        helper.make_node("MatMul", ["p", "v"], ["y"]),
+    ]
+    factor = numpy_helper.from_array(np.array(0.125, np.float32), "f")
+    return model(nodes, {"q": [2, 4, 128, 64], "k": [2, 4, 64, 128], "v": [2, 4, 128, 64]}, [2, 4, 128, 64], [factor])
+
+
 def rows():
     """Softmax, a reduction, pooling, elementwise arithmetic and a transpose."""
     nodes = [
@@ -74,6 +85,7 @@ FAMILIES = {
     "product fp16": (product(True), "--precision fp16", "HGMMA", "HMMA"),
     "product of arguments fp16": (product(False), "--precision fp16", "HGMMA", "HMMA"),
     "product tf32": (product(True), "--precision tf32", "HMMA", "HMMA"),
+    "attention fp16": (attention(), "--precision fp16", "HMMA", "HMMA"),
     "rows fp16": (rows(), "--precision fp16", None, None),
     "rows fp32": (rows(), "--precision fp32", None, None),
 }
