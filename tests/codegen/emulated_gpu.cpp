@@ -53,7 +53,12 @@ void EmulatedGpu::run_step(const PlannedStep& step, const PlanMemory& memory, co
   std::vector<TensorMapParameter> map_parameters;
   for (const EmulatedTensorMap& map : maps) map_parameters.push_back({&map});
   for (TensorMapParameter& map : map_parameters) parameters.push_back(&map);
-  const EmulatedLaunch launch{static_cast<unsigned>(blocks), static_cast<unsigned>(kernel.block_threads), static_cast<std::size_t>(kernel.shared_bytes), guard == Guard::after};
+  EmulatedLaunch launch{static_cast<unsigned>(blocks), static_cast<unsigned>(kernel.block_threads), static_cast<std::size_t>(kernel.shared_bytes),
+                        guard == Guard::after, {}};
+  if (kernel.overlaps) {
+    memory.forbid(step);
+    launch.previous_ends = [&] { memory.allow(step); };
+  }
   kernels_[static_cast<std::size_t>(step.kernel)]->launch(launch, parameters.data());
   throw_reported(status);
 }

@@ -100,6 +100,28 @@ TEST(Emulator, KnowsPhasesOfBarriers) {
   expect_substring("no barrier was initialised", error_of("extern __shared__ uint64 barriers[];\n ptx::barrier_wait(ptx::shared_address(barriers), 0);"));
 }
 
+TEST(Emulator, KnowsWhenTheKernelBeforeHasEnded) {
+  const auto error = [](const std::string& body) -> std::string {
+    const std::string source = "extern \"C\" __global__ void k(const float* in, float* out) {\n" + body + "\n}\n";
+    GuardedMemory in(kThreads * sizeof(float), Guard::after);
+    const GuardedMemory out(kThreads * sizeof(float), Guard::after);
+    in.make_inaccessible();
+    void *in_pointer = in.data(), *out_pointer = out.data();
+    void* parameters[] = {&in_pointer, &out_pointer};
+    EmulatedLaunch launch{.threads = kThreads};
+    launch.previous_ends = [&] { in.make_writable(); };
+    try {
+      EmulatedKernel(source, "k").launch(launch, parameters);
+    } catch (const EmulationError& thrown) {
+      return thrown.what();
+    }
+    return "no error";
+  };
+  EXPECT_EQ(error("ptx::wait_for_previous_kernel();\n out[threadIdx.x] = in[threadIdx.x];"), "no error");
+  expect_substring("before the kernel before this one has ended", error("const float x = in[threadIdx.x];\n ptx::wait_for_previous_kernel();\n out[threadIdx.x] = x;"));
+  expect_substring("never waits", error("out[threadIdx.x] = 1;"));
+}
+
 /// Four warps multiply a tile of halves, all 1, by itself: the kernel's parts before and after the product are given.
 std::string wgmma_error(const std::string& before, const std::string& after) {
   const std::string source = "extern \"C\" __global__ void k(float* out) {\n extern __shared__ __align__(1024) uint16 tile[];\n"

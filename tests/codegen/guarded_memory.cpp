@@ -29,8 +29,12 @@ GuardedMemory::GuardedMemory(std::size_t bytes, Guard guard) : usable_((bytes + 
 
 GuardedMemory::~GuardedMemory() { munmap(pages_, usable_ + 2 * page_size()); }
 
-void GuardedMemory::make_read_only() {
-  if (usable_ > 0 && mprotect(pages_ + page_size(), usable_, PROT_READ) != 0) throw std::bad_alloc();
+void GuardedMemory::make_read_only() { protect(PROT_READ); }
+void GuardedMemory::make_inaccessible() { protect(PROT_NONE); }
+void GuardedMemory::make_writable() { protect(PROT_READ | PROT_WRITE); }
+
+void GuardedMemory::protect(int access) {
+  if (usable_ > 0 && mprotect(pages_ + page_size(), usable_, access) != 0) throw std::bad_alloc();
 }
 
 }  // namespace intaglio::testing

@@ -17,10 +17,14 @@ class GuardedMemory {
   GuardedMemory& operator=(const GuardedMemory&) = delete;
 
   std::byte* data() const { return data_; }
-  /// From now on writing ends the test too.
+  /// What ends the test from now on besides: writing, any access, neither.
   void make_read_only();
+  void make_inaccessible();
+  void make_writable();
 
  private:
+  void protect(int access);
+
   std::byte* pages_ = nullptr;  ///< the forbidden page before, the usable ones, the forbidden page after
   std::byte* data_ = nullptr;
   std::size_t usable_ = 0;

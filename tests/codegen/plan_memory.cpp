@@ -43,6 +43,19 @@ std::vector<void*> PlanMemory::of_step(const PlannedStep& step) const {
   return pointers;
 }
 
+void PlanMemory::forbid(const PlannedStep& step) const {
+  for (std::uint32_t buffer : step.buffers) {
+    if (plan_.buffers[buffer].place != PlannedBuffer::Place::weights) memory_[buffer]->make_inaccessible();
+  }
+}
+
+void PlanMemory::allow(const PlannedStep& step) const {
+  for (std::uint32_t buffer : step.buffers) {
+    if (plan_.buffers[buffer].place == PlannedBuffer::Place::weights) continue;
+    plan_.buffers[buffer].place == PlannedBuffer::Place::input ? memory_[buffer]->make_read_only() : memory_[buffer]->make_writable();
+  }
+}
+
 void PlanMemory::copy(const PlannedStep& step) const {
   std::memcpy(memory_[step.buffers[1]]->data(), memory_[step.buffers[0]]->data(), static_cast<std::size_t>(bound(plan_.buffers[step.buffers[1]].bytes, symbols_)));
 }

@@ -24,6 +24,9 @@ class PlanMemory {
 
   /// The pointers of a step's buffers.
   std::vector<void*> of_step(const PlannedStep& step) const;
+  /// Forbids the step to touch what is not weights: the kernels before it may still be running. Allows it again.
+  void forbid(const PlannedStep& step) const;
+  void allow(const PlannedStep& step) const;
   /// Executes a step that copies.
   void copy(const PlannedStep& step) const;
   /// What the output buffers hold, in memory order.

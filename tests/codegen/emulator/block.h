@@ -36,6 +36,9 @@ struct PendingCopy {
   void complete() const;
 };
 
+/// Reads a byte: an asynchronous copy may not begin before its source may be read.
+void touch(const void* source);
+
 /// A thread's groups of copies, the last one not yet committed.
 using CopyGroups = std::deque<std::vector<PendingCopy>>;
 

@@ -7,6 +7,8 @@
 
 namespace intaglio::testing {
 
+void touch(const void* source) { static_cast<void>(*static_cast<const volatile char*>(source)); }
+
 void PendingCopy::complete() const {
   std::byte* memory = Block::current().shared().at(to, static_cast<std::size_t>(bytes), static_cast<std::uint32_t>(bytes));
   std::memcpy(memory, from, static_cast<std::size_t>(bytes_read));
@@ -42,6 +44,7 @@ void copy_async(unsigned to, const void* from, int bytes, int bytes_read) {
   if (bytes_read > 0 && reinterpret_cast<std::uintptr_t>(from) % static_cast<unsigned>(bytes) != 0) {
     throw EmulationError(fmt::format("cp.async of {} bytes from an address that is not aligned to them", bytes));
   }
+  if (bytes_read > 0) touch(from);
   std::memset(block.shared().at(to, static_cast<std::size_t>(bytes), static_cast<std::uint32_t>(bytes)), 0xff, static_cast<std::size_t>(bytes));
   block.copies().back().push_back({to, from, bytes, bytes_read});
 }

@@ -133,6 +133,6 @@ Word load_if(bool condition, const Word* from) {
 }
 
 inline void allow_next_kernel() {}
-inline void wait_for_previous_kernel() {}
+inline void wait_for_previous_kernel() { emulated::wait_for_previous_kernel(); }
 
 }  // namespace ptx

@@ -63,5 +63,8 @@ unsigned cluster_rank();
 void load_from_block(void* to, unsigned address, unsigned rank);
 void store_shared(unsigned address, const void* from);
 
+/// What kernels before this one wrote is there.
+void wait_for_previous_kernel();
+
 #pragma GCC visibility pop
 }  // namespace intaglio::testing::emulated

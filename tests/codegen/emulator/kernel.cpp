@@ -14,6 +14,7 @@
 #include <filesystem>
 #include <fstream>
 #include <regex>
+#include <utility>
 #include <vector>
 
 #include "support/files.h"
@@ -76,7 +77,10 @@ F symbol(void* library, const char* name) {
   return reinterpret_cast<F>(dlsym(library, name));
 }
 
-std::array<char, 80> fault_text;
+/// EmulatedLaunch::previous_ends, until it is called.
+std::function<void()> previous_ends;
+
+std::array<char, 120> fault_text;
 
 /// A fault in a thread of the kernel ends that thread with an error; any other one is not ours.
 void on_fault(int number, siginfo_t* info, void*) {
@@ -85,7 +89,8 @@ void on_fault(int number, siginfo_t* info, void*) {
     return;
   }
   if (number == SIGILL) Block::current().fail_in_handler("an index outside of an array, or an address that is not aligned as its type");
-  std::snprintf(fault_text.data(), fault_text.size(), "touches memory at %p, outside of all buffers", info->si_addr);
+  const char* kind = previous_ends ? "before the kernel before this one has ended, or outside of all buffers" : "outside of all buffers";
+  std::snprintf(fault_text.data(), fault_text.size(), "touches memory at %p, %s", info->si_addr, kind);
   Block::current().fail_in_handler(fault_text.data());
 }
 
@@ -115,6 +120,14 @@ class FaultHandlers {
 
 }  // namespace
 
+namespace emulated {
+
+void wait_for_previous_kernel() {
+  if (const auto ends = std::exchange(previous_ends, {})) ends();
+}
+
+}  // namespace emulated
+
 EmulatedKernel::EmulatedKernel(const std::string& source, const std::string& name) {
   static const std::regex cluster(R"(__cluster_dims__\((\d+)\))");
   if (std::smatch match; std::regex_search(source, match, cluster)) cluster_ = static_cast<unsigned>(std::stoul(match[1]));
@@ -138,11 +151,13 @@ void EmulatedKernel::launch(const EmulatedLaunch& launch, void** parameters) con
   const std::function<void()> kernel = [&] { function(parameters); };
   emulated::block_extent = {launch.threads, 1, 1};
   emulated::grid_extent = {launch.blocks, 1, 1};
+  previous_ends = launch.previous_ends;
   const FaultHandlers handlers;
   for (unsigned i = 0; i < launch.blocks; i += cluster_) {
     const unsigned first = launch.backwards ? launch.blocks - cluster_ - i : i;
     Cluster(first, static_cast<int>(launch.threads), launch.backwards, shared, kernel).run();
   }
+  if (previous_ends) throw EmulationError("the kernel starts early and never waits for the one before it");
 }
 
 }  // namespace intaglio::testing

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstddef>
+#include <functional>
 #include <string>
 
 namespace intaglio::testing {
@@ -12,6 +13,8 @@ struct EmulatedLaunch {
   std::size_t shared_bytes = 0;
   /// The last block goes first, and the last thread of each: what depends on the order shows as a difference.
   bool backwards = false;
+  /// For a kernel that starts before the one before it has ended: called when the first thread waits for that.
+  std::function<void()> previous_ends = {};
 };
 
 class EmulatedKernel {

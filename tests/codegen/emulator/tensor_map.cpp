@@ -51,6 +51,7 @@ void for_each_pixel(const EmulatedTensorMap& map, std::vector<std::int64_t> at, 
 void start_copy(std::uint32_t to, const EmulatedTensorMap& map, std::uint32_t barrier, const std::vector<std::int64_t>& at, const std::vector<std::int64_t>& offsets) {
   Block& block = Block::current();
   map.check();
+  touch(map.base);
   if (at.size() != map.extents.size()) throw EmulationError(fmt::format("{} coordinates for a tensor map of {} dimensions", at.size(), map.extents.size()));
   const std::int64_t bytes = map.bytes();
   std::memset(block.shared().at(to, static_cast<std::size_t>(bytes), 128), 0xff, static_cast<std::size_t>(bytes));
