@@ -76,29 +76,14 @@ __device__ __forceinline__ void copy_wait() {
 }
 
 // 8 by 8 matrices of 16-bit elements (or rows of 16 bytes): lane i gives the address of row i % 8 of matrix i / 8.
-__device__ __forceinline__ void load_matrix_x1(uint32* r, uint32 row) {
-  asm volatile("ldmatrix.sync.aligned.m8n8.x1.shared.b16 {%0}, [%1];" : "=r"(r[0]) : "r"(row) : "memory");
-}
-__device__ __forceinline__ void load_matrix_x2(uint32* r, uint32 row) {
-  asm volatile("ldmatrix.sync.aligned.m8n8.x2.shared.b16 {%0, %1}, [%2];" : "=r"(r[0]), "=r"(r[1]) : "r"(row) : "memory");
-}
 __device__ __forceinline__ void load_matrix_x4(uint32* r, uint32 row) {
   asm volatile("ldmatrix.sync.aligned.m8n8.x4.shared.b16 {%0, %1, %2, %3}, [%4];" : "=r"(r[0]), "=r"(r[1]), "=r"(r[2]), "=r"(r[3]) : "r"(row) : "memory");
-}
-__device__ __forceinline__ void load_matrix_x2_transposed(uint32* r, uint32 row) {
-  asm volatile("ldmatrix.sync.aligned.m8n8.x2.trans.shared.b16 {%0, %1}, [%2];" : "=r"(r[0]), "=r"(r[1]) : "r"(row) : "memory");
 }
 __device__ __forceinline__ void load_matrix_x4_transposed(uint32* r, uint32 row) {
   asm volatile("ldmatrix.sync.aligned.m8n8.x4.trans.shared.b16 {%0, %1, %2, %3}, [%4];"
                : "=r"(r[0]), "=r"(r[1]), "=r"(r[2]), "=r"(r[3])
                : "r"(row)
                : "memory");
-}
-__device__ __forceinline__ void store_matrix_x2(uint32 row, const uint32* r) {
-  asm volatile("stmatrix.sync.aligned.m8n8.x2.shared.b16 [%0], {%1, %2};" ::"r"(row), "r"(r[0]), "r"(r[1]) : "memory");
-}
-__device__ __forceinline__ void store_matrix_x4(uint32 row, const uint32* r) {
-  asm volatile("stmatrix.sync.aligned.m8n8.x4.shared.b16 [%0], {%1, %2, %3, %4};" ::"r"(row), "r"(r[0]), "r"(r[1]), "r"(r[2]), "r"(r[3]) : "memory");
 }
 
 // d += a * b, a of 16 rows, b of 8 columns.
@@ -114,11 +99,6 @@ __device__ __forceinline__ void mma_m16n8k16_bf16(float* d, const uint32* a, con
 }
 __device__ __forceinline__ void mma_m16n8k8_tf32(float* d, const uint32* a, const uint32* b) {
   asm volatile("mma.sync.aligned.m16n8k8.row.col.f32.tf32.tf32.f32 {%0, %1, %2, %3}, {%4, %5, %6, %7}, {%8, %9}, {%0, %1, %2, %3};"
-               : "+f"(d[0]), "+f"(d[1]), "+f"(d[2]), "+f"(d[3])
-               : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "r"(b[0]), "r"(b[1]));
-}
-__device__ __forceinline__ void mma_m16n8k32_e4m3(float* d, const uint32* a, const uint32* b) {
-  asm volatile("mma.sync.aligned.m16n8k32.row.col.f32.e4m3.e4m3.f32 {%0, %1, %2, %3}, {%4, %5, %6, %7}, {%8, %9}, {%0, %1, %2, %3};"
                : "+f"(d[0]), "+f"(d[1]), "+f"(d[2]), "+f"(d[3])
                : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "r"(b[0]), "r"(b[1]));
 }
@@ -186,9 +166,8 @@ __device__ __forceinline__ float exp2(float x) {
   return result;
 }
 
-// Barriers of some warps of a block: `threads` is how many take part, those that only arrive included. Number 0 is __syncthreads.
+// A barrier of some warps of a block: `threads` is how many take part. Number 0 is __syncthreads.
 __device__ __forceinline__ void sync_named(int number, int threads) { asm volatile("bar.sync %0, %1;" ::"r"(number), "r"(threads) : "memory"); }
-__device__ __forceinline__ void arrive_named(int number, int threads) { asm volatile("bar.arrive %0, %1;" ::"r"(number), "r"(threads) : "memory"); }
 
 // Barriers in shared memory (mbarrier): a phase ends when `count` threads have arrived and the bytes they expect have come.
 __device__ __forceinline__ void barrier_init(uint32 barrier, uint32 count) {
@@ -203,10 +182,6 @@ __device__ __forceinline__ void barrier_arrive(uint32 barrier) {
 __device__ __forceinline__ void barrier_expect(uint32 barrier, uint32 bytes) {
   asm volatile("mbarrier.arrive.expect_tx.shared::cta.b64 _, [%0], %1;" ::"r"(barrier), "r"(bytes) : "memory");
 }
-// Arrives, as one of the `count` arrivals, when the copies that this thread has started so far are there.
-__device__ __forceinline__ void barrier_arrive_after_copies(uint32 barrier) {
-  asm volatile("cp.async.mbarrier.arrive.noinc.shared::cta.b64 [%0];" ::"r"(barrier) : "memory");
-}
 // Waits for the end of the phase of this parity: 0 for the first.
 __device__ __forceinline__ void barrier_wait(uint32 barrier, uint32 parity) {
   asm volatile(
@@ -214,9 +189,6 @@ __device__ __forceinline__ void barrier_wait(uint32 barrier, uint32 parity) {
       "r"(parity)
       : "memory");
 }
-
-// What threads wrote to shared memory is seen by TMA and wgmma.
-__device__ __forceinline__ void fence_async() { asm volatile("fence.proxy.async.shared::cta;" ::: "memory"); }
 
 // A descriptor that the driver encodes; a kernel takes it as `const __grid_constant__ TensorMap`.
 struct alignas(64) TensorMap {
@@ -246,18 +218,6 @@ __device__ __forceinline__ void tma_load_im2col(uint32 to, const TensorMap* map,
       "cp.async.bulk.tensor.4d.shared::cluster.global.im2col.mbarrier::complete_tx::bytes [%0], [%1, {%3, %4, %5, %6}], [%2], {%7, %8};" ::"r"(to), "l"(map),
       "r"(barrier), "r"(c), "r"(w), "r"(h), "r"(n), "h"(offset_w), "h"(offset_h)
       : "memory");
-}
-__device__ __forceinline__ void tma_store(const TensorMap* map, uint32 from, int c0, int c1) {
-  asm volatile("cp.async.bulk.tensor.2d.global.shared::cta.bulk_group [%0, {%2, %3}], [%1];" ::"l"(map), "r"(from), "r"(c0), "r"(c1) : "memory");
-}
-__device__ __forceinline__ void tma_store(const TensorMap* map, uint32 from, int c0, int c1, int c2) {
-  asm volatile("cp.async.bulk.tensor.3d.global.shared::cta.bulk_group [%0, {%2, %3, %4}], [%1];" ::"l"(map), "r"(from), "r"(c0), "r"(c1), "r"(c2) : "memory");
-}
-__device__ __forceinline__ void tma_store_commit() { asm volatile("cp.async.bulk.commit_group;" ::: "memory"); }
-// Waits until at most kPending groups of stores still read shared memory.
-template <int kPending>
-__device__ __forceinline__ void tma_store_wait() {
-  asm volatile("cp.async.bulk.wait_group.read %0;" ::"n"(kPending) : "memory");
 }
 
 // wgmma: four warps multiply tiles in shared memory. Accumulators belong to the hardware from the first multiplication to wgmma_wait.

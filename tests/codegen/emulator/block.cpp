@@ -8,8 +8,7 @@ namespace emulated {
 
 Dim3 thread_index, block_index, block_extent, grid_extent;
 
-void sync(int number, int threads) { Block::current().sync(number, threads, true); }
-void arrive(int number, int threads) { Block::current().sync(number, threads, false); }
+void sync(int number, int threads) { Block::current().sync(number, threads); }
 void* dynamic_shared(unsigned alignment) { return Block::current().shared().dynamic(alignment); }
 unsigned shared_address(const void* pointer) { return Block::current().shared().address(pointer); }
 
@@ -101,13 +100,13 @@ void Block::release_if_complete(NamedBarrier& barrier, int threads) {
   ++barrier.phase;
 }
 
-void Block::sync(int number, int threads, bool wait) {
+void Block::sync(int number, int threads) {
   if (threads % kWarpLanes != 0) throw EmulationError(fmt::format("barrier {} of {} threads, which are no full warps", number, threads));
   NamedBarrier& barrier = named_barriers_.at(static_cast<std::size_t>(number));
   const std::uint64_t phase = barrier.phase;
   ++barrier.arrived;
   release_if_complete(barrier, threads);
-  if (wait) wait_until([&] { return barrier.phase != phase; }, "barrier", static_cast<std::uint32_t>(number));
+  wait_until([&] { return barrier.phase != phase; }, "barrier", static_cast<std::uint32_t>(number));
 }
 
 const void* Block::exchange_bytes(std::uint32_t mask, const void* value, std::size_t bytes, const char* what) {

@@ -96,7 +96,7 @@ class Block {
 
   /// Lets others run until `is_over`; `what` and `number` say what the thread waits for.
   void wait_until(const std::function<bool()>& is_over, const char* what, std::uint32_t number);
-  void sync(int number, int threads, bool wait);
+  void sync(int number, int threads);
 
   /// What the lanes of `mask` gave, each `value` of its own, at this point of the program, which `what` names.
   template <typename T>

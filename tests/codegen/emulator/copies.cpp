@@ -74,20 +74,6 @@ void barrier_arrive(unsigned barrier, unsigned bytes) {
   intaglio::testing::arrive(at);
 }
 
-void barrier_arrive_after_copies(unsigned barrier) {
-  Block& block = Block::current();
-  MemoryBarrier& at = block.barrier(barrier);
-  std::vector<PendingCopy> copies;
-  for (std::vector<PendingCopy>& group : block.copies()) {
-    copies.insert(copies.end(), group.begin(), group.end());
-    group.clear();
-  }
-  at.deliveries.push_back([&at, copies = std::move(copies)] {
-    for (const PendingCopy& copy : copies) copy.complete();
-    intaglio::testing::arrive(at);
-  });
-}
-
 void barrier_wait(unsigned barrier, unsigned parity) {
   Block& block = Block::current();
   MemoryBarrier& at = block.barrier(barrier);

@@ -28,18 +28,12 @@ inline void copy_wait() {
   emulated::copy_wait(kPending);
 }
 
-inline void load_matrix_x1(uint32* r, uint32 row) { emulated::load_matrices(r, row, 1, false); }
-inline void load_matrix_x2(uint32* r, uint32 row) { emulated::load_matrices(r, row, 2, false); }
 inline void load_matrix_x4(uint32* r, uint32 row) { emulated::load_matrices(r, row, 4, false); }
-inline void load_matrix_x2_transposed(uint32* r, uint32 row) { emulated::load_matrices(r, row, 2, true); }
 inline void load_matrix_x4_transposed(uint32* r, uint32 row) { emulated::load_matrices(r, row, 4, true); }
-inline void store_matrix_x2(uint32 row, const uint32* r) { emulated::store_matrices(row, r, 2, false); }
-inline void store_matrix_x4(uint32 row, const uint32* r) { emulated::store_matrices(row, r, 4, false); }
 
 inline void mma_m16n8k16_f16(float* d, const uint32* a, const uint32* b) { emulated::multiply_fragments(d, a, b, Element::f16); }
 inline void mma_m16n8k16_bf16(float* d, const uint32* a, const uint32* b) { emulated::multiply_fragments(d, a, b, Element::bf16); }
 inline void mma_m16n8k8_tf32(float* d, const uint32* a, const uint32* b) { emulated::multiply_fragments(d, a, b, Element::tf32); }
-inline void mma_m16n8k32_e4m3(float* d, const uint32* a, const uint32* b) { emulated::multiply_fragments(d, a, b, Element::e4m3); }
 inline void mma_m16n8k32_s8(int32* d, const uint32* a, const uint32* b) { emulated::multiply_fragments(d, a, b, Element::s8, Element::s8); }
 inline void mma_m16n8k32_u8_s8(int32* d, const uint32* a, const uint32* b) { emulated::multiply_fragments(d, a, b, Element::u8, Element::s8); }
 inline void mma_m16n8k32_u8(int32* d, const uint32* a, const uint32* b) { emulated::multiply_fragments(d, a, b, Element::u8, Element::u8); }
@@ -54,15 +48,12 @@ inline uint32 pack_bf16(float low, float high) { return op::to_bfloat16(low).bit
 inline float exp2(float x) { return exp2f(x); }
 
 inline void sync_named(int number, int threads) { emulated::sync(number, threads); }
-inline void arrive_named(int number, int threads) { emulated::arrive(number, threads); }
 
 inline void barrier_init(uint32 barrier, uint32 count) { emulated::barrier_init(barrier, count); }
 inline void barrier_init_fence() {}
 inline void barrier_arrive(uint32 barrier) { emulated::barrier_arrive(barrier, 0); }
 inline void barrier_expect(uint32 barrier, uint32 bytes) { emulated::barrier_arrive(barrier, bytes); }
-inline void barrier_arrive_after_copies(uint32 barrier) { emulated::barrier_arrive_after_copies(barrier); }
 inline void barrier_wait(uint32 barrier, uint32 parity) { emulated::barrier_wait(barrier, parity); }
-inline void fence_async() {}
 
 struct __attribute__((aligned(64))) TensorMap {
   uint64 words[16];

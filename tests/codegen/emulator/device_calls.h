@@ -15,9 +15,8 @@ float decode_f16(unsigned short bits);
 unsigned short encode_f16(float value);
 unsigned short encode_bf16(float value);
 
-/// Waits for `threads` threads at barrier `number` of the block; 0: for all that have not ended. An arrival alone does not wait.
+/// Waits for `threads` threads at barrier `number` of the block; 0: for all that have not ended.
 void sync(int number, int threads);
-void arrive(int number, int threads);
 
 /// What lanes of a warp do together: each lane of `mask` calls it. The value that `source` gave; the mask of lanes whose `value` is not 0.
 void sync_warp(unsigned mask);
@@ -29,7 +28,6 @@ void* dynamic_shared(unsigned alignment);
 unsigned shared_address(const void* pointer);
 
 void load_matrices(unsigned* registers, unsigned row, int count, bool transposed);
-void store_matrices(unsigned row, const unsigned* registers, int count, bool transposed);
 
 enum class Element { f16, bf16, tf32, e4m3, e5m2, s8, u8 };
 /// The value of the lowest bits.
@@ -44,7 +42,6 @@ void copy_wait(int pending);
 
 void barrier_init(unsigned barrier, unsigned count);
 void barrier_arrive(unsigned barrier, unsigned bytes);
-void barrier_arrive_after_copies(unsigned barrier);
 void barrier_wait(unsigned barrier, unsigned parity);
 
 /// `map`: the kernel's parameter. Coordinates begin with the innermost dimension.

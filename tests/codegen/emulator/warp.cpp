@@ -125,22 +125,6 @@ void load_matrices(unsigned* registers, unsigned row, int count, bool transposed
   }
 }
 
-void store_matrices(unsigned row, const unsigned* registers, int count, bool transposed) {
-  Block& block = Block::current();
-  const std::uint32_t* rows = block.exchange(kAllLanes, row, "stmatrix");
-  const int lane = block.lane();
-  for (int matrix = 0; matrix < count; ++matrix) {
-    for (int half = 0; half < 2; ++half) {
-      const int across = lane / 4, along = lane % 4 * 2 + half;
-      const auto bits = static_cast<std::uint16_t>(registers[matrix] >> (16 * half));
-      std::byte* memory = block.shared().at(rows[matrix * 8 + (transposed ? along : across)], kMatrixRowBytes, kMatrixRowBytes);
-      std::memcpy(memory + (transposed ? across : along) * 2, &bits, sizeof bits);
-    }
-  }
-  // Nobody goes on before all have stored, as lanes read what others wrote without a word in between.
-  block.exchange(kAllLanes, 0, "stmatrix");
-}
-
 void multiply_fragments(float* d, const unsigned* a, const unsigned* b, Element element) { multiply<float, double>(d, a, b, element, element); }
 void multiply_fragments(int* d, const unsigned* a, const unsigned* b, Element element_a, Element element_b) {
   multiply<int, long long>(d, a, b, element_a, element_b);
