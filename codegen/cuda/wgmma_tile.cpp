@@ -70,8 +70,8 @@ double cycles(const Problem& problem, const WgmmaTile& tile) {
 }  // namespace
 
 int WgmmaTile::blocks() const {
-  // A quarter of the registers is for every fourth warp, in units of 8: for the sums, or parts of them, and about 48 others.
-  const int registers = std::max(columns / 2, split > 1 ? split * 16 : 0) + 48;
+  // A quarter of the registers is for every fourth warp, in units of 8: for the sums, or parts of them, and others.
+  const int registers = std::max(columns / 2, split > 1 ? split * 16 : 0) + other_registers;
   const int of_registers = moves_registers() ? 1 : kRegisters / 4 / 32 / registers * 4 * 32 / threads();
   return std::max(1, std::min({kSharedBytes / (shared_bytes() + 1024), of_registers, kThreads / threads()}));
 }
@@ -80,6 +80,8 @@ WgmmaTile choose_wgmma_tile(const Contraction& spec, const TileRows& rows, const
   const auto extent = [](const Dim& dim) { return dim.evaluate([](const std::string&) { return kUnknownExtent; }); };
   const std::int64_t steps = extent(spec.r.extent * spec.s.extent) * ceildiv(extent(spec.c.extent), operands.line_elements());
   const Problem problem{extent(rows.row_count()), extent(spec.n.extent), extent(rows.product_count()), steps, epilogue_bytes(spec)};
+  // A residual is widened to f32 before it is rounded to 8 bits.
+  const int other_registers = dtype_bits(spec.result_dtype) == 8 && problem.epilogue_bytes > 1 ? 112 : 48;
   WgmmaTile best;
   double least = std::numeric_limits<double>::infinity();
   for (const Shape& shape : kShapes) {
@@ -87,7 +89,7 @@ WgmmaTile choose_wgmma_tile(const Contraction& spec, const TileRows& rows, const
     if (!operands.b.along_sum && shape.columns % 64 != 0) continue;
     for (int split : kSplits) {
       for (int stages : kStages) {
-        const WgmmaTile tile{shape.rows, shape.columns, stages, split};
+        const WgmmaTile tile{shape.rows, shape.columns, stages, split, other_registers};
         if (tile.shared_bytes() > kSharedBytes || (stages > 1 && stages > ceildiv(steps, split))) continue;
         // Each block has a part of the sum, each warp at most one of the joined ones, and the stages have room for the sums.
         if (split > 1 && (steps < 2 * split || tile.moves_registers() || tile.columns > 32 * split || tile.rows * tile.columns * 4 > stages * tile.stage_bytes())) continue;
