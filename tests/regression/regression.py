@@ -32,7 +32,7 @@ def parse_arguments():
     parser.add_argument("--model", type=pathlib.Path, default=DEFAULT_MODEL, help="an ONNX classifier (default: the ResNet-50 of this repository)")
     parser.add_argument("--data", type=pathlib.Path, help="NPZ with an array for each input, samples first, and `labels`; needed with --model")
     parser.add_argument("--calibrate", type=pathlib.Path, help="NPZ of unlabelled samples (default: the first samples of --data)")
-    parser.add_argument("--calibration-samples", type=int, default=64)
+    parser.add_argument("--calibration-samples", type=int, default=32)
     parser.add_argument("--samples", type=int, default=200, help="labelled samples that are used, 0 for all")
     parser.add_argument("--precisions", help="names of the table, separated by commas (default: all)")
     parser.add_argument("--target", default="cpu", choices=["cpu", "cuda"])
