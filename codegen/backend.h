@@ -26,6 +26,7 @@ struct GeneratedCode {
 struct TargetTraits {
   std::int64_t attention_columns = 0;  ///< attention whose heads have at most so many columns is one kernel; 0: there is no such kernel
   std::int64_t least_channels = 1;     ///< that a convolution of 8- or 16-bit elements should have
+  bool multiplies_float8 = false;      ///< else what is stored in f8e4m3fn is multiplied as f32, which is exact
 };
 
 class Backend {

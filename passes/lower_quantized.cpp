@@ -213,7 +213,7 @@ bool lower_quantized(Graph& graph, const PassContext& context) {
     if (!activation) continue;
     Lowering lowering(*node, *activation);
     if (const std::string reason = lowering.find_operands(); !reason.empty()) {
-      if (context.report) context.report(fmt::format("node '{}' is quantized but stays in float: {}", node->origins.empty() ? node->result()->name : node->origins[0], reason));
+      if (context.stays_in_float) context.stays_in_float(*node, reason);
       continue;
     }
     lowering.lower();

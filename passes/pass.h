@@ -49,6 +49,8 @@ struct PassContext {
   /// Exceptions from `precision`; of several that match an ONNX node the last one counts.
   std::vector<LayerPrecision> layer_precision = {};
   Quantization quantization = {};
+  /// Told of quantized nodes that the target computes in floats, and why; may be empty.
+  std::function<void(const Node&, const std::string&)> stays_in_float = {};
   /// Told what the user should know of a rewrite, a line at a time; may be empty.
   std::function<void(const std::string&)> report = {};
 };

@@ -191,7 +191,7 @@ std::string CudaBackend::code_name() const { return INTAGLIO_CUDA_CODE_NAME; }
 
 TargetTraits CudaBackend::traits() const {
   const bool disabled = options_.disabled_tactics.contains("tiled") || options_.disabled_tactics.contains("mma");
-  return {.attention_columns = disabled ? 0 : kMostAttentionColumns, .least_channels = kLeastChannels};
+  return {.attention_columns = disabled ? 0 : kMostAttentionColumns, .least_channels = kLeastChannels, .multiplies_float8 = !disabled && !target_.is_ptx()};
 }
 
 GeneratedCode CudaBackend::generate(const std::vector<KernelPlan>& kernels) const {

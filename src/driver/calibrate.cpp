@@ -2,7 +2,6 @@
 #include "driver/calibrate.h"
 
 #include <fmt/format.h>
-#include <fmt/ranges.h>
 
 #include <algorithm>
 #include <atomic>
@@ -22,17 +21,6 @@ namespace {
 
 /// How many samples the quantized graph is compared with float32 on.
 constexpr std::int64_t kCompared = 64;
-
-std::string_view precision_name(DType storage) {
-  switch (storage) {
-    case DType::i8: return "int8";
-    case DType::f8e4m3fn: return "fp8";
-    case DType::i4: return "int4";
-    case DType::f16: return "fp16";
-    case DType::bf16: return "bf16";
-    default: return "fp32";
-  }
-}
 
 /// Calls body(i) for each i below `count` on all cores.
 void parallel_for(std::size_t count, const std::function<void(std::size_t)>& body) {
@@ -148,21 +136,11 @@ QuantizationReport quantize_graph(Graph& graph, const QuantizeOptions& options, 
   for (std::size_t i = 0; i < choices.size(); ++i) {
     const QuantizationChoice& choice = choices[i];
     const DType in_floats = asked_precision(*choice.node, context.layer_precision).value_or(context.precision);
-    const std::string precision(precision_name(choice.reason.empty() ? options.storage : in_floats));
+    const std::string precision = precision_name(choice.reason.empty() ? options.storage : in_floats);
     const double decibels = compared.errors.empty() ? std::numeric_limits<double>::quiet_NaN() : compared.errors[i].decibels();
     report.rows.push_back({choice.node->origins, precision, decibels, choice.reason});
   }
   return report;
-}
-
-std::string to_text(const QuantizationReport& report) {
-  std::string text = fmt::format("{:<9} {:>8}  {}\n", "precision", "SQNR", "ONNX nodes");
-  for (const QuantizationRow& row : report.rows) {
-    const std::string decibels = std::isnan(row.sqnr_db) ? "-" : fmt::format("{:.1f} dB", row.sqnr_db);
-    text += fmt::format("{:<9} {:>8}  {}{}\n", row.precision, decibels, fmt::join(row.nodes, ", "), row.reason.empty() ? "" : "  (" + row.reason + ")");
-  }
-  const auto quantized = std::ranges::count_if(report.rows, [](const QuantizationRow& row) { return row.reason.empty(); });
-  return text + fmt::format("{} of {} convolutions and matrix products are quantized; ranges over {} samples, SQNR over {}\n", quantized, report.rows.size(), report.observed, report.compared);
 }
 
 }  // namespace intaglio

@@ -49,9 +49,15 @@ std::vector<LoweredGraph> optimize(Graph& graph, const CompileOptions& options, 
   context.precision = options.precision;
   context.layer_precision = options.layer_precision;
   context.report = options.progress;
+  std::map<std::string, std::string> reasons;
+  context.stays_in_float = [&](const Node& node, const std::string& reason) {
+    for (const std::string& origin : node.origins) reasons.emplace(origin, reason);
+  };
   run_passes(graph, passes_of(Stage::simplify), context, options.passes);
-  if (options.quantize.storage != DType::undefined) result.quantization = quantize_graph(graph, options.quantize, context);
-  return lower_for_targets(graph, options.codegen, context, options.passes);
+  result.quantization = options.quantize.storage != DType::undefined ? quantize_graph(graph, options.quantize, context) : report_explicit_quantization(graph, context);
+  auto lowered = lower_for_targets(graph, options.codegen, context, options.passes);
+  if (result.quantization) add_arithmetic(*result.quantization, lowered, reasons);
+  return lowered;
 }
 
 struct PrecisionName {

@@ -2,6 +2,7 @@
 Runtime computes, and so does the whole."""
 import importlib.util
 import pathlib
+import subprocess
 import wave
 
 import numpy as np
@@ -10,7 +11,7 @@ import onnxruntime
 import pytest
 from onnx import helper
 
-from intaglio_cli import MODELS, compile_model, run_artifact, variants
+from intaglio_cli import INTAGLIO, MODELS, compile_model, run_artifact, variants
 
 VARIANTS = variants("--cpu native", "--cpu x86-64-v3")
 
@@ -83,6 +84,15 @@ def test_each_quantized_group_is_within_one_step_of_onnxruntime(options, tmp_pat
     assert {name: difference.max() for name, difference in steps.items() if difference.max() > 1} == {}
     # Where sums that round differently meet a boundary.
     assert sum((difference > 0).sum() for difference in steps.values()) < 0.002 * sum(difference.size for difference in steps.values())
+
+
+def test_compile_says_what_is_multiplied_in_integers(tmp_path):
+    command = [INTAGLIO, "compile", MODEL, "-o", tmp_path / "model.tar", "--progress", "none"]
+    report = subprocess.run(command, check=True, capture_output=True, text=True).stdout
+    # All but the two products of each attention, whose factors both are computed.
+    assert "39 of 39 convolutions and matrix products are quantized" in report
+    assert "multiplies 31 of them as they are stored" in report
+    assert report.count("(its weights are not quantized constants)") == 8
 
 
 @pytest.mark.parametrize("options", VARIANTS, ids=" ".join)
