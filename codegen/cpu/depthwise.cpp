@@ -194,7 +194,9 @@ class DepthwiseEmitter {
       emitter_.bind(spec_.y.var, y);
       emitter_.bind(spec_.x.var, ir().CreateAdd(x, index(static_cast<std::int64_t>(i))));
       emitter_.bind(spec_.n.var, n);
-      emitter_.bind(spec_.accumulator, emit_cast(ir(), sum_dtype_, spec_.compute, ir().CreateLoad(vector_, sums[i]), emitter_.options().has_f16c));
+      llvm::Value* sum = ir().CreateLoad(vector_, sums[i]);
+      if (sum_dtype_ != spec_.compute) sum = ir().CreateFPToSI(sum, llvm::FixedVectorType::get(ir().getInt32Ty(), static_cast<unsigned>(lanes_)));
+      emitter_.bind(spec_.accumulator, sum);
       emitter_.store(static_cast<int>(spec_.buffers.size()) - 1, spec_.offset, emitter_.vector(spec_.result, lanes), lanes);
     }
   }

@@ -130,6 +130,16 @@ llvm::Value* float_to_integer(llvm::IRBuilder<>& ir, DType to, llvm::Value* a) {
     a = ir.CreateSelect(ir.CreateFCmpOLT(a, number(high)), a, number(high));
     return ir.CreateTrunc(ir.CreateFPToSI(a, like(ir.getInt32Ty(), a)), type);
   }
+  if (to == DType::i32 && a->getType()->getScalarType()->isFloatTy()) {
+    // LLVM's own saturation goes through the lanes one by one.
+    const auto number = [&](double value) { return llvm::ConstantFP::get(a->getType(), value); };
+    llvm::Value* too_low = ir.CreateFCmpOLE(a, number(-0x1p31));
+    llvm::Value* too_high = ir.CreateFCmpOGE(a, number(0x1p31));
+    llvm::Value* inside = ir.CreateFCmpOLT(ir.CreateUnaryIntrinsic(llvm::Intrinsic::fabs, a), number(0x1p31));  // not NaN
+    llvm::Value* converted = ir.CreateFPToSI(ir.CreateSelect(inside, a, number(0)), type);
+    converted = ir.CreateSelect(too_low, llvm::ConstantInt::getSigned(type, std::numeric_limits<std::int32_t>::min()), converted);
+    return ir.CreateSelect(too_high, llvm::ConstantInt::getSigned(type, std::numeric_limits<std::int32_t>::max()), converted);
+  }
   return ir.CreateIntrinsic(is_signed(to) ? llvm::Intrinsic::fptosi_sat : llvm::Intrinsic::fptoui_sat, {type, a->getType()}, {a});
 }
 
