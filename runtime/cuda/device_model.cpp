@@ -89,7 +89,7 @@ DeviceModel::DeviceModel(const plan::Plan& plan, std::span<const std::byte> weig
 }
 
 DeviceModel::~DeviceModel() {
-  const CurrentContext current(context_.get());
+  const CurrentContext current(context_.get(), std::nothrow);
   for (const LoadedKernel& kernel : kernels_) driver().module_unload(kernel.module);
   weights_.release();
 }

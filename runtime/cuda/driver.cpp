@@ -93,7 +93,8 @@ Loading load() {
 }
 
 const Loading& loading() {
-  static const Loading once = load();
+  // Never destroyed: models that live until the process ends still need it.
+  static const Loading& once = *new Loading(load());
   return once;
 }
 
@@ -120,7 +121,10 @@ void check(CUresult result, const std::string& what) {
 
 CurrentContext::CurrentContext(CUcontext context) { check(driver().context_push(context), "the GPU's context cannot be made current"); }
 
+CurrentContext::CurrentContext(CUcontext context, std::nothrow_t) noexcept : is_current_(driver().context_push(context) == 0) {}
+
 CurrentContext::~CurrentContext() {
+  if (!is_current_) return;
   CUcontext popped = nullptr;
   driver().context_pop(&popped);
 }

@@ -3,6 +3,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <new>
 #include <string>
 
 namespace intaglio::runtime::cuda {
@@ -104,9 +105,14 @@ void check(CUresult result, const std::string& what);
 class CurrentContext {
  public:
   explicit CurrentContext(CUcontext context);
+  /// For destructors: at the end of a process the driver may have gone before a model; it has freed everything then, and calls only fail.
+  CurrentContext(CUcontext context, std::nothrow_t) noexcept;
   ~CurrentContext();
   CurrentContext(const CurrentContext&) = delete;
   CurrentContext& operator=(const CurrentContext&) = delete;
+
+ private:
+  bool is_current_ = true;
 };
 
 }  // namespace intaglio::runtime::cuda

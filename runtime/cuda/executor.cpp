@@ -41,7 +41,7 @@ CudaExecutor::CudaExecutor(const DeviceModel& model, const Binding& binding) : m
 }
 
 CudaExecutor::~CudaExecutor() {
-  const CurrentContext current(model_.context());
+  const CurrentContext current(model_.context(), std::nothrow);
   driver().stream_synchronize(stream_);
   forget_graphs();
   for (CUevent event : events_) driver().event_destroy(event);
