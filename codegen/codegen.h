@@ -1,6 +1,7 @@
 // Graph to artifact: what the driver calls. Each graph has been through the passes: at its top level stand only constants, views and `kernel` nodes.
 #pragma once
 
+#include <optional>
 #include <set>
 #include <span>
 #include <string>
@@ -10,6 +11,11 @@
 #include "ir/graph.h"
 
 namespace intaglio {
+
+/// How a contraction is cut into tiles for wgmma, and their sums into stages under way and parts.
+struct TileChoice {
+  int rows, columns, stages, split;
+};
 
 struct CodegenOptions {
   /// "cpu", "cuda": a variant for each, in this order.
@@ -24,6 +30,8 @@ struct CodegenOptions {
   /// Every load and store of generated code verifies its index.
   bool checked = false;
   std::set<std::string> disabled_tactics;
+  /// The tile of every wgmma kernel, where a model of the time would choose one. Tests try each on a GPU.
+  std::optional<TileChoice> wgmma_tile;
 };
 
 /// What the manifest says of where the artifact came from.

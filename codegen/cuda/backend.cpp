@@ -83,11 +83,11 @@ KernelPlan plan_mma(Contraction spec, const MmaType& type, std::string kind, con
   return plan;
 }
 
-KernelPlan plan_wgmma(Contraction spec, const WgmmaOperands& operands, std::string kind) {
+KernelPlan plan_wgmma(Contraction spec, const WgmmaOperands& operands, std::string kind, const std::optional<TileChoice>& choice) {
   KernelPlan plan;
   plan.kind = std::move(kind);
   const TileRows rows(spec);
-  const WgmmaTile tile = choose_wgmma_tile(spec, rows, operands);
+  const WgmmaTile tile = choice ? WgmmaTile{choice->rows, choice->columns, choice->stages, choice->split} : choose_wgmma_tile(spec, rows, operands);
   const std::string split = tile.split > 1 ? fmt::format("_k{}", tile.split) : "";
   const std::string tactic = fmt::format("{}x{}x{}_s{}{}_wgmma_sm90a", tile.rows, tile.columns, operands.line_elements(), tile.stages, split);
   plan.text = tactic + " " + to_text(spec);
@@ -172,7 +172,7 @@ KernelPlan CudaBackend::plan_kernel(const Node& kernel_node) const {
   const MmaOptions mma_options{options_.tf32, !target_.is_ptx(), options_.checked};
   Tactic tactic = choose_tactic(kernel_node, target_, options_, mma_options);
   KernelPlan plan = tactic.depthwise ? plan_depthwise_kernel(std::move(*tactic.spec), *tactic.depthwise, kind, options_.checked, !target_.is_ptx())
-                    : tactic.wgmma   ? plan_wgmma(std::move(*tactic.spec), *tactic.wgmma, kind)
+                    : tactic.wgmma   ? plan_wgmma(std::move(*tactic.spec), *tactic.wgmma, kind, options_.wgmma_tile)
                     : tactic.mma     ? plan_mma(std::move(*tactic.spec), *tactic.mma, kind, mma_options)
                     : tactic.spec    ? plan_simt(std::move(*tactic.spec), kind, options_.checked)
                                      : plan_loops(lower_naive_contraction(kernel_node), kind, options_.checked, !target_.is_ptx());

@@ -8,6 +8,7 @@
 #include "support/diagnostics.h"
 #include "tests/codegen/emulated_gpu.h"
 #include "tests/codegen/emulator/block.h"
+#include "tests/codegen/gpu.h"
 #include "tests/codegen/lowering.h"
 
 namespace intaglio::testing {
@@ -38,37 +39,69 @@ std::unique_ptr<Graph> graph_of(const Graph& region, const std::vector<Tensor>& 
   return graph;
 }
 
-/// Compares a region's result with the reference. Arguments called w.. are constants.
-void expect_matches(const std::string& text, const std::vector<Tactic>& tactics, const SymbolValues& symbols = {}, bool tf32 = false) {
-  SCOPED_TRACE(text);
-  const std::unique_ptr<Graph> region = std::move(parse_graphs(text, "test").front());
-  std::vector<Tensor> inputs = random_inputs(*region, symbols, {});
-  std::set<std::string> constants;
-  for (std::size_t i = 0; i < inputs.size(); ++i) {
-    if (region->arguments()[i]->name.starts_with("w")) constants.insert(region->arguments()[i]->name);
-    // tf32 has 10 bits of mantissa: products of integers are exact.
-    for (std::int64_t j = 0; tf32 && j < inputs[i].elements(); ++j) set_element(inputs[i], j, std::round(element_at(inputs[i], j)));
-  }
-  const std::unique_ptr<Graph> graph = graph_of(*region, inputs, constants);
-  for (const Tactic& tactic : tactics) {
-    SCOPED_TRACE(fmt::format("{} on {}", tactic.word, tactic.arch));
-    CodegenOptions options;
-    options.tf32 = tf32;
-    options.disabled_tactics = tactic.disabled;
-    const EmulatedGpu gpu(*graph, options, tactic.arch);
-    EXPECT_NE(gpu.plan().kernels.at(0).name.find(tactic.word), std::string::npos) << gpu.plan().kernels[0].name;
-    std::vector<Tensor> buffers = kernel_buffers(*region, inputs, symbols), given;
-    for (std::size_t i = 0; i < inputs.size(); ++i) {
-      if (!constants.contains(region->arguments()[i]->name)) given.push_back(buffers[i]);
+/// A region with its arguments, of which those called w.. are constants, and what it must give.
+class Case {
+ public:
+  Case(const std::string& text, SymbolValues symbols, bool integers = false) : region_(std::move(parse_graphs(text, "test").front())), symbols_(std::move(symbols)) {
+    inputs_ = random_inputs(*region_, symbols_, {});
+    std::set<std::string> constants;
+    for (std::size_t i = 0; i < inputs_.size(); ++i) {
+      if (region_->arguments()[i]->name.starts_with("w")) constants.insert(region_->arguments()[i]->name);
+      for (std::int64_t j = 0; integers && j < inputs_[i].elements(); ++j) set_element(inputs_[i], j, std::round(element_at(inputs_[i], j)));
     }
+    graph_ = graph_of(*region_, inputs_, constants);
+    buffers_ = kernel_buffers(*region_, inputs_, symbols_);
+    for (std::size_t i = 0; i < inputs_.size(); ++i) {
+      if (constants.contains(region_->arguments()[i]->name)) continue;
+      given_.push_back(buffers_[i]);
+      shapes_.push_back(inputs_[i].shape());
+    }
+  }
+
+  void expect(const CodegenOptions& options, const Tactic& tactic) {
+    if (cuda_test() == CudaTest::emulate) {
+      emulate(options, tactic);
+    } else if (cuda_test() != CudaTest::none) {
+      const GpuProgram gpu(*graph_, options, tactic.arch);
+      if (cuda_test() == CudaTest::run) expect_is_reference(gpu.run(given_, shapes_, {buffers_.back()}).at(0));
+    }
+  }
+
+ private:
+  /// In both orders of blocks and threads.
+  void emulate(const CodegenOptions& options, const Tactic& tactic) {
+    const EmulatedGpu gpu(*graph_, options, tactic.arch);
+    EXPECT_NE(gpu.plan().kernels.at(0).name.find(tactic.word), std::string::npos) << gpu.plan().kernels[0].name;
     for (Guard guard : {Guard::before, Guard::after}) {
       try {
-        buffers.back() = gpu.run(given, symbols, guard).at(0);
+        expect_is_reference(gpu.run(given_, symbols_, guard).at(0));
       } catch (const EmulationError& error) {
         FAIL() << error.what() << "\n" << gpu.plan().kernels[0].source;
       }
-      expect_results_match(*region, inputs, buffers);
     }
+  }
+
+  void expect_is_reference(const Tensor& result) {
+    buffers_.back() = result;
+    expect_results_match(*region_, inputs_, buffers_);
+  }
+
+  std::unique_ptr<Graph> region_, graph_;
+  SymbolValues symbols_;
+  std::vector<Tensor> inputs_, buffers_, given_;
+  std::vector<Extents> shapes_;
+};
+
+/// Compares a region's result with the reference. `few_bits`: of integers, which are exact in tf32 and in the sums of 8-bit floats.
+void expect_matches(const std::string& text, const std::vector<Tactic>& tactics, const SymbolValues& symbols = {}, bool few_bits = false) {
+  SCOPED_TRACE(text);
+  Case region(text, symbols, few_bits);
+  for (const Tactic& tactic : tactics) {
+    SCOPED_TRACE(fmt::format("{} on {}", tactic.word, tactic.arch));
+    CodegenOptions options;
+    options.tf32 = few_bits;
+    options.disabled_tactics = tactic.disabled;
+    region.expect(options, tactic);
   }
 }
 
@@ -190,8 +223,59 @@ TEST(CudaContractions, SmallFloatsAreSummedInF32) {
     %2 = add(%1, %r) : f32[2,40,5,5]{0,2,3,1}
     return %2
   })";
-  expect_matches(text, {kWgmma, kSimt});
+  // Integers: Hopper's tensor cores keep about 14 bits of a sum.
+  expect_matches(text, {kWgmma, kSimt}, {}, true);
 }
+
+/// A tile of wgmma and the type that it multiplies.
+struct TileCase {
+  int rows, columns;
+  std::string type;
+};
+void PrintTo(const TileCase& tile, std::ostream* to) { *to << tile.rows << " x " << tile.columns << " of " << tile.type; }
+
+/// A GPU tries all types and heights, the emulator, which is slower, one.
+std::vector<TileCase> tiles_to_test() {
+  const bool on_gpu = cuda_test() == CudaTest::run;
+  std::vector<TileCase> cases;
+  for (const char* type : {"f16", "bf16", "i8", "f8e4m3fn"}) {
+    for (int rows : {64, 128}) {
+      for (int columns : {32, 64, 96, 128, 192, 256}) {
+        if (on_gpu || (rows == 128 && type == std::string_view("f16"))) cases.push_back({rows, columns, type});
+      }
+    }
+  }
+  return cases;
+}
+
+class CudaTiles : public ::testing::TestWithParam<TileCase> {};
+
+/// With rests and without, at as many stages as a short sum needs and at fewer.
+TEST_P(CudaTiles, Sum) {
+  const auto& [rows, columns, type] = GetParam();
+  const bool on_gpu = cuda_test() == CudaTest::run, is_float = type.ends_with("16");
+  for (const char* right : {"w", "y"}) {
+    // Columns that lie across the sum are copied 64 at a time.
+    if (right[0] == 'y' && (!on_gpu || !is_float || columns % 64 != 0)) continue;
+    const std::string text = is_float ? matmul(type.c_str(), "200", 448, 288, right)
+                                      : fmt::format("graph @g(%x: {0}[200,448], %w: {0}[448,288]) -> f32[200,288] {{\n %0 = matmul(%x, %w) : {1}[200,288]\n"
+                                                    " %1 = cast(%0) {{to=f32}} : f32[200,288]\n return %1 }}",
+                                                    type, type == "i8" ? "i32" : "f32");
+    SCOPED_TRACE(text);
+    // Sums of integers are exact in the few bits that the tensor cores keep of sums of 8-bit floats.
+    Case region(text, {}, !is_float);
+    for (int stages : {1, 3, 4}) {
+      if (!on_gpu && stages != 3) continue;
+      SCOPED_TRACE(fmt::format("{} stages", stages));
+      CodegenOptions options;
+      options.wgmma_tile = TileChoice{rows, columns, stages, 1};
+      region.expect(options, kWgmma);
+    }
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(Tiles, CudaTiles, ::testing::ValuesIn(tiles_to_test()),
+                         [](const auto& test) { return fmt::format("{}x{}x{}", test.param.rows, test.param.columns, test.param.type); });
 
 }  // namespace
 }  // namespace intaglio::testing
