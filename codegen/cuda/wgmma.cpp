@@ -200,7 +200,7 @@ class WgmmaEmitter {
 
   /// The consumers: a stage is free again when the multiplications after it have begun.
   void consume() {
-    source_.line(fmt::format("{} sums[1][{}][4];", sum_type_, tile_.columns / 8));
+    source_.line(fmt::format("{} sums[1][{}][4] = {{}};", sum_type_, tile_.columns / 8));
     source_.line("int stage = 0, before = 0;");
     source_.line("uint32 parity = 0;");
     source_.open("for (int i = 0; i < count; ++i) {");

@@ -80,6 +80,7 @@ int WgmmaTile::blocks() const {
 WgmmaTile choose_wgmma_tile(const Contraction& spec, const TileRows& rows, const WgmmaOperands& operands) {
   const auto extent = [](const Dim& dim) { return dim.evaluate([](const std::string&) { return kUnknownExtent; }); };
   const std::int64_t steps = extent(spec.r.extent * spec.s.extent) * ceildiv(extent(spec.c.extent), operands.line_elements());
+  const bool known_steps = (spec.r.extent * spec.s.extent * spec.c.extent).is_constant();
   const Problem problem{extent(rows.row_count()), extent(spec.n.extent), extent(rows.product_count()), steps, epilogue_bytes(spec)};
   // A residual is widened to f32 before it is rounded to 8 bits.
   const int other_registers = dtype_bits(spec.result_dtype) == 8 && problem.epilogue_bytes > 1 ? 112 : 48;
@@ -91,9 +92,11 @@ WgmmaTile choose_wgmma_tile(const Contraction& spec, const TileRows& rows, const
     for (int split : kSplits) {
       for (int stages : kStages) {
         const WgmmaTile tile{shape.rows, shape.columns, stages, split, other_registers};
-        if (tile.shared_bytes() > kSharedBytes || (stages > 1 && stages > ceildiv(steps, split))) continue;
+        if (tile.shared_bytes() > kSharedBytes) continue;
+        // A stage is given back when the one after it is multiplied: a single one does only for a single step.
+        if (stages == 1 ? !known_steps || steps > 1 : stages > std::max<std::int64_t>(ceildiv(steps, split), 2)) continue;
         // Each block has a part of the sum, each warp at most one of the joined ones, and the stages have room for the sums.
-        if (split > 1 && (steps < 2 * split || tile.moves_registers() || tile.columns > 32 * split || tile.rows * tile.columns * 4 > stages * tile.stage_bytes())) continue;
+        if (split > 1 && (!known_steps || steps < 2 * split || tile.moves_registers() || tile.columns > 32 * split || tile.rows * tile.columns * 4 > stages * tile.stage_bytes())) continue;
         const double time = cycles(problem, tile);
         if (time < least) least = time, best = tile;
       }
