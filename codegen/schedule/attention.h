@@ -7,15 +7,7 @@ namespace intaglio {
 
 /// result[batch, s, e] = epilogue(sum over t of weight[s, t] * v[batch, t, e]), where weight[s, ..] is the softmax over t of
 /// scale * (sum over d of q[batch, s, d] * k[batch, t, d]) + mask[batch, s, t].
-struct Attention {
-  std::string name;
-  std::vector<kernel::Buffer> buffers;  ///< the region's arguments, then the result
-  std::vector<std::string> symbols;
-  int variables = 0;
-  int task_var = 0;
-  int accumulator = 0;  ///< the local that the epilogue reads
-
-  std::vector<Axis> batch;
+struct Attention : RootedKernel {
   Axis s, t, d, e;  ///< queries, keys, and the columns of q and k, of v
   double scale = 1;
   DType storage = DType::f32;  ///< of the operands
@@ -25,12 +17,6 @@ struct Attention {
   kernel::Expr k;     ///< in terms of batch, t, d
   kernel::Expr v;     ///< in terms of batch, t, e
   kernel::Expr mask;  ///< in terms of batch, s, t; null without one
-
-  kernel::Expr result;  ///< the value to store, in terms of batch, s, e and the accumulator
-  kernel::Expr offset;  ///< where in the last buffer
-
-  int new_variable() { return variables++; }
-  const kernel::Buffer& output() const { return buffers.back(); }
 };
 
 /// The attention of a `kernel` node whose root it is.

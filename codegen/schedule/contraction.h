@@ -15,6 +15,22 @@ struct Axis {
   Dim extent = 1;
 };
 
+/// What the generators of every root are given: a contraction or attention, with its epilogue.
+struct RootedKernel {
+  std::string name;
+  std::vector<kernel::Buffer> buffers;  ///< the region's arguments, then the result
+  std::vector<std::string> symbols;
+  int variables = 0;
+  int task_var = 0;
+  int accumulator = 0;  ///< the local that the epilogue reads
+  std::vector<Axis> batch;
+  kernel::Expr result;  ///< the value to store, in terms of the result's axes and the accumulator
+  kernel::Expr offset;  ///< where in the last buffer
+
+  int new_variable() { return variables++; }
+  const kernel::Buffer& output() const { return buffers.back(); }
+};
+
 /// result[batch, y, x, n] = epilogue(sum over r, s, c of a[batch, y*stride_y + r*dilation_y - pad_y, x*stride_x + s*dilation_x - pad_x, c] * b[batch, r, s, c, n]),
 /// where `a` is `pad_value` outside of its `input_height` x `input_width`.
 ///
@@ -22,20 +38,12 @@ struct Axis {
 /// loads from them to i32. The sum is exact (lower_quantized has checked that it fits), whatever its order. Zero points and the quantized bias are i32
 /// constants for each column in the epilogue, and so are the scales, one f32 factor; `pad_value` is the zero point of `a`. Where a kernel can only pad
 /// with zeros and pad_value is another number, it must correct the sums at the border or leave the contraction to another kernel.
-struct Contraction {
+struct Contraction : RootedKernel {
   enum class Kind {
     dense,      ///< matmul, convolution; grouped convolution has its group in `batch`
     depthwise,  ///< one input channel for each output channel: no c; `a` is indexed by n
   };
   Kind kind = Kind::dense;
-  std::string name;
-  std::vector<kernel::Buffer> buffers;  ///< the region's arguments, then the result
-  std::vector<std::string> symbols;
-  int variables = 0;
-  int task_var = 0;
-  int accumulator = 0;  ///< the local that the epilogue reads
-
-  std::vector<Axis> batch;
   int group_axis = -1;  ///< which batch axis numbers the groups of a convolution, if any
   Axis y, x, n;         ///< positions and columns of the result
   Axis r, s, c;         ///< what is summed over
@@ -50,16 +58,12 @@ struct Contraction {
   kernel::Expr b;        ///< in terms of batch, r, s, c, n
   DType compute = DType::f32;
 
-  kernel::Expr result;  ///< the value to store, in terms of batch, y, x, n and the accumulator
-  kernel::Expr offset;  ///< where in the last buffer
   DType result_dtype = DType::f32;
 
   /// The buffer whose constant content is `b`, to be packed at compile time; -1 when it changes from run to run.
   int constant_b = -1;
 
   Dim reduction_extent() const { return r.extent * s.extent * c.extent; }
-  int new_variable() { return variables++; }
-  const kernel::Buffer& output() const { return buffers.back(); }
 };
 
 /// The contraction of a `kernel` node whose root is matmul or conv of at most two spatial dimensions; nothing for others, which lower_naive serves.
