@@ -71,6 +71,8 @@ constexpr std::array kPipeline{
     // What is pooled is quantized before, next to the contraction that computes it.
     kSimplify,
     kLowerQuantized,
+    // Scales and stored weights, before their arithmetic could be taken for the model's and done in 16-bit floats.
+    kFoldConstants,
     // Products of quantized values are groups of their own by now. In f32 still: what is fused rounds its result alone.
     kFuseAttention,
     // Batch norms and scales are in the weights by now, folded in f32; the casts move no value, so layouts and fusion see through them.

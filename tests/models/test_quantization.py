@@ -82,6 +82,13 @@ def test_predictions_agree_with_float32(precision, method, agreeing, data, sampl
     assert (predictions(tmp_path / "model.tar", tmp_path, data[0][:200]) == float_predictions).sum() >= agreeing
 
 
+def test_the_rest_in_16_bit_floats_changes_little(data, samples, float_predictions, tmp_path):
+    report = compile_quantized(MODEL, tmp_path / "model.tar", "--quantize", "int8", "--precision", "fp16", "--calibrate", samples / "16.npz")
+    decibels = errors_in_decibels(report)
+    assert len(decibels) == 54 and decibels[-1] > 10
+    assert (predictions(tmp_path / "model.tar", tmp_path, data[0][:200]) == float_predictions).sum() >= 192
+
+
 def test_equal_compiles_give_equal_bytes(samples, tmp_path):
     artifacts = [tmp_path / "a.tar", tmp_path / "b.tar"]
     reports = [compile_quantized(MODEL, path, "--quantize", "int8", "--calibrate", samples / "16.npz", "--calibrate-method", "entropy") for path in artifacts]
