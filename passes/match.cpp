@@ -58,6 +58,23 @@ bool is_graph_result(const Value& value) {
   return std::any_of(value.uses().begin(), value.uses().end(), [](const Value::Use& use) { return use.user == nullptr; });
 }
 
+int constant_operand(const Node& node) {
+  for (int i = 0; i < 2; ++i) {
+    if (is_constant_expression(*node.operand(i))) return i;
+  }
+  return -1;
+}
+
+const Node* stored_contraction(const Value& value) {
+  const Node* node = value.producer();
+  if (!node) return nullptr;
+  if (node->op().op_class == OpClass::contraction) return dtype_bits(node->operand(0)->type.dtype) == 8 ? node : nullptr;
+  if (node->is("cast")) return stored_contraction(*node->operand(0));
+  if (!node->is("mul") && !node->is("add") && !node->is("min") && !node->is("max")) return nullptr;
+  const int constant = constant_operand(*node);
+  return constant < 0 ? nullptr : stored_contraction(*node->operand(1 - constant));
+}
+
 Value* repeat_constant(const Value& value, Node* before) {
   Value* copy = before->graph()->add_constant(value.constant(), {}, before);
   copy->origin = value.origin;

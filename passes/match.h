@@ -26,6 +26,11 @@ bool is_movement(const Node& node);
 /// True if the value is one of the graph's results.
 bool is_graph_result(const Value& value);
 
+/// The operand of a product or sum of two that is a constant expression: 0 or 1, or -1 if none is.
+int constant_operand(const Node& node);
+/// The contraction of 8-bit numbers whose result, multiplied, shifted and bounded by constants, is `value`; null if there is none.
+const Node* stored_contraction(const Value& value);
+
 /// The same constant once more before `before`, sharing its bytes: constants may stand anywhere, and code that moves up needs them earlier.
 Value* repeat_constant(const Value& value, Node* before);
 

@@ -33,6 +33,8 @@ bool merge_matmuls(Graph& graph, const PassContext& context);
 bool insert_quantization(Graph& graph, const PassContext& context);
 /// Computes contractions of dequantized operands in integers.
 bool lower_quantized(Graph& graph, const PassContext& context);
+/// Moves the division of a quantization into the factors of the sum that it quantizes.
+bool fold_step(Graph& graph, const PassContext& context);
 /// Makes a product, softmax and product that are attention one node, where the target has a kernel for it.
 bool fuse_attention(Graph& graph, const PassContext& context);
 /// Rewrites f32 values to 16-bit floats, but for what needs the range or precision of f32.

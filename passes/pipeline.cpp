@@ -21,6 +21,7 @@ constexpr Pass kLiftSlices{"lift_slices", lift_slices, 2};
 constexpr Pass kMergeMatmuls{"merge_matmuls", merge_matmuls, 2};
 constexpr Pass kInsertQuantization{"insert_quantization", insert_quantization, 0};
 constexpr Pass kLowerQuantized{"lower_quantized", lower_quantized, 1};
+constexpr Pass kFoldStep{"fold_step", fold_step, 1};
 constexpr Pass kFuseAttention{"fuse_attention", fuse_attention, 1};
 constexpr Pass kConvertPrecision{"convert_precision", convert_precision, 0};
 constexpr Pass kPadChannels{"pad_channels", pad_channels, 1};
@@ -34,6 +35,8 @@ constexpr std::array kPipeline{
     kSimplify,
     // What the model has quantized is computed in integers, before its weights are folded to floats and anything is folded into them.
     kLowerQuantized,
+    // Needs to see which sums are of integers.
+    kFoldStep,
     // Dequantized weights, transposed weights, masks and position ids that do not depend on an input.
     kFoldConstants,
     // Exporters leave identities behind: casts to the same type, transposes that cancel, reshapes of reshapes.
@@ -71,6 +74,7 @@ constexpr std::array kPipeline{
     // What is pooled is quantized before, next to the contraction that computes it.
     kSimplify,
     kLowerQuantized,
+    kFoldStep,
     // Scales and stored weights, before their arithmetic could be taken for the model's and done in 16-bit floats.
     kFoldConstants,
     // Products of quantized values are groups of their own by now. In f32 still: what is fused rounds its result alone.
