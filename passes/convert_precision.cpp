@@ -2,6 +2,7 @@
 // says which nodes stay in f32. The operators themselves compute 16-bit floats in f32 and round what they store.
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <cmath>
 #include <map>
 #include <set>
@@ -33,6 +34,9 @@ class Converter {
     for (Node* node : nodes) {
       if (const auto chosen = chosen_.find(node); chosen != chosen_.end()) convert(*node, chosen->second);
     }
+    for (Node* node : nodes) {
+      if (node->is("add")) round_stored_addend(*node);
+    }
     for (std::size_t i = 0; i < f32_results.size(); ++i) {
       if (f32_results[i]) graph_.set_result(static_cast<int>(i), as(*f32_results[i], DType::f32, nullptr));
     }
@@ -56,6 +60,18 @@ class Converter {
       if (converts) node.attributes["to"] = dtype;
       changed_ = true;
     }
+  }
+
+  /// Of two quantized contractions that are added, one is written to memory: a kernel has one contraction, and the first takes the sum.
+  void round_stored_addend(Node& add) {
+    const Node *a = stored_contraction(*add.operand(0)), *b = stored_contraction(*add.operand(1));
+    if (context_.precision == DType::f32 || !a || !b || a == b || add.result()->type.dtype != DType::f32) return;
+    const auto nodes = graph_.nodes();
+    const int stored = std::ranges::find(nodes, a) < std::ranges::find(nodes, b) ? 1 : 0;
+    Value& addend = *add.operand(stored);
+    if (addend.type.dtype != DType::f32 || !addend.has_one_use()) return;
+    Value* rounded = as(addend, context_.precision, &add);
+    add.set_operand(stored, Builder(graph_, rounded->producer()->origins, &add).cast(rounded, DType::f32));
   }
 
   /// True for what was f32 before this pass, whatever it is now.

@@ -71,6 +71,11 @@ bool is_widening(const Node& node) {
 /// What is worth repeating in each reader: movement that costs an address, conversions that cost less than the load of their result.
 bool is_free_to_repeat(const Node& node) { return node.is("slice") || node.is("expand") || node.is("iota") || is_widening(node); }
 
+/// True if all that reads the value repeats a conversion that makes it.
+bool is_read_by_elements(const Value& value) {
+  return std::ranges::all_of(value.uses(), [](const Value::Use& use) { return use.user && is_elementwise(*use.user); });
+}
+
 bool is_one_element_constant(const Value& value) { return value.is_constant() && value.constant().elements() == 1; }
 
 }  // namespace
@@ -136,7 +141,8 @@ void KernelGroup::absorb_epilogue(bool same_memory_order) {
     roles_[candidates[i]] = {};
     const auto out = leaving();
     // What a dequantization reads takes fewer bytes to store, and its readers repeat it.
-    if (out.size() == 1 && out[0] == candidates[i] && !candidates[i]->is("dequantize")) kept = i + 1;
+    const bool is_repeated = candidates[i]->is("dequantize") || (is_widening(*candidates[i]) && is_read_by_elements(*candidates[i]->result()));
+    if (out.size() == 1 && out[0] == candidates[i] && !is_repeated) kept = i + 1;
   }
   roles_ = before;
   for (std::size_t i = 0; i < kept; ++i) roles_[candidates[i]] = {};
@@ -156,6 +162,8 @@ bool KernelGroup::may_absorb(const Node& producer, const std::vector<Node*>& vie
   // What a quantization writes takes fewer bytes than what it reads: it belongs to the contraction before it, if there is one.
   if (producer.is("quantize") && is_contraction(*first_)) return false;
   if (is_free_to_repeat(producer)) return true;
+  // What a contraction of integers is multiplied by is part of that contraction.
+  if (is_contraction(*first_) && stored_contraction(*producer.result())) return false;
   if (!is_internal(*producer.result())) return false;
   const Role role = role_from_uses(*producer.result());
   return role.once && (!role.cheap_only || is_cheap(producer));
