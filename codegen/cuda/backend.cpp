@@ -126,7 +126,9 @@ struct Tactic {
   const MmaType* mma = nullptr;        ///< else by mma.sync; null: on the plain arithmetic units
 };
 
-Tactic choose_tactic(const Node& kernel_node, const CudaTarget& target, const CodegenOptions& options, const MmaOptions& mma_options) {
+MmaOptions mma_options(const CudaTarget& target, const CodegenOptions& options) { return {options.tf32, !target.is_ptx(), options.checked}; }
+
+Tactic choose_tactic(const Node& kernel_node, const CudaTarget& target, const CodegenOptions& options) {
   Tactic tactic;
   if (options.optimization_level == 0) return tactic;
   tactic.spec = describe_contraction(kernel_node);
@@ -138,7 +140,7 @@ Tactic choose_tactic(const Node& kernel_node, const CudaTarget& target, const Co
   }
   // Indices of copies by TMA are not checked.
   if (!target.is_ptx() && !options.checked && !options.disabled_tactics.contains("wgmma")) tactic.wgmma = wgmma_operands(*tactic.spec, TileRows(*tactic.spec));
-  if (!tactic.wgmma && !options.disabled_tactics.contains("mma")) tactic.mma = find_mma_type(*tactic.spec, mma_options);
+  if (!tactic.wgmma && !options.disabled_tactics.contains("mma")) tactic.mma = find_mma_type(*tactic.spec, mma_options(target, options));
   return tactic;
 }
 
@@ -169,11 +171,10 @@ KernelPlan CudaBackend::plan_kernel(const Node& kernel_node) const {
   const std::string kind = root ? std::string(root->op_name()) : "elementwise";
   if (!root || root->op().op_class != OpClass::contraction) return plan_loops(lower_to_loops(kernel_node, kLoopTraits), kind, options_.checked, !target_.is_ptx());
   if (root->is("attention")) return plan_attention(*root, describe_attention(kernel_node), target_, options_);
-  const MmaOptions mma_options{options_.tf32, !target_.is_ptx(), options_.checked};
-  Tactic tactic = choose_tactic(kernel_node, target_, options_, mma_options);
+  Tactic tactic = choose_tactic(kernel_node, target_, options_);
   KernelPlan plan = tactic.depthwise ? plan_depthwise_kernel(std::move(*tactic.spec), *tactic.depthwise, kind, options_.checked, !target_.is_ptx())
                     : tactic.wgmma   ? plan_wgmma(std::move(*tactic.spec), *tactic.wgmma, kind, options_.wgmma_tile)
-                    : tactic.mma     ? plan_mma(std::move(*tactic.spec), *tactic.mma, kind, mma_options)
+                    : tactic.mma     ? plan_mma(std::move(*tactic.spec), *tactic.mma, kind, mma_options(target_, options_))
                     : tactic.spec    ? plan_simt(std::move(*tactic.spec), kind, options_.checked)
                                      : plan_loops(lower_naive_contraction(kernel_node), kind, options_.checked, !target_.is_ptx());
   plan.flops = contraction_flops(*root);
@@ -181,7 +182,7 @@ KernelPlan CudaBackend::plan_kernel(const Node& kernel_node) const {
 }
 
 Tensor CudaBackend::pack_weights(const Node& kernel_node) const {
-  const Tactic tactic = choose_tactic(kernel_node, target_, options_, {options_.tf32});
+  const Tactic tactic = choose_tactic(kernel_node, target_, options_);
   return tactic.wgmma ? pack_for_wgmma(kernel_node) : tactic.mma ? pack_along_sum(kernel_node) : cpu::pack_panels(kernel_node, {});
 }
 

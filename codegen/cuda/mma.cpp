@@ -20,6 +20,7 @@ constexpr std::array kTypes{
     MmaType{DType::f16, DType::f16, DType::f32, "mma_m16n8k16_f16"}, MmaType{DType::bf16, DType::bf16, DType::f32, "mma_m16n8k16_bf16"},
     MmaType{DType::f32, DType::f32, DType::f32, "mma_m16n8k8_tf32"}, MmaType{DType::i8, DType::i8, DType::i32, "mma_m16n8k32_s8"},
     MmaType{DType::u8, DType::i8, DType::i32, "mma_m16n8k32_u8_s8"}, MmaType{DType::u8, DType::u8, DType::i32, "mma_m16n8k32_u8"},
+    MmaType{DType::f8e4m3fn, DType::f8e4m3fn, DType::f32, "mma_m16n8k32_e4m3"},
 };
 
 std::string round_line(const std::string& fragment) {
@@ -206,7 +207,8 @@ const MmaType* find_mma_type(const Contraction& spec, const MmaOptions& options)
   if (spec.kind != Contraction::Kind::dense) return nullptr;
   const DType a = stored_element(spec.a)->dtype, b = stored_element(spec.b)->dtype;
   for (const MmaType& type : kTypes) {
-    if (type.a == a && type.b == b && type.sum == spec.compute) return type.rounds() && !options.tf32 ? nullptr : &type;
+    if (type.a != a || type.b != b || type.sum != spec.compute) continue;
+    return (type.rounds() && !options.tf32) || (type.needs_hopper() && !options.hopper) ? nullptr : &type;
   }
   return nullptr;
 }

@@ -40,6 +40,8 @@ struct MmaType {
   int element_bytes() const { return dtype_bits(a) / 8; }
   /// f32 operands, which the instruction wants rounded.
   bool rounds() const { return a == DType::f32; }
+  /// 8-bit floats: compute capability 8.9 has them, 8.0 has not.
+  bool needs_hopper() const { return a == DType::f8e4m3fn; }
 };
 
 /// How a dense contraction can be multiplied; null where its operands have no such instruction.

@@ -118,6 +118,11 @@ __device__ __forceinline__ void mma_m16n8k32_u8(int32* d, const uint32* a, const
                : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "r"(b[0]), "r"(b[1]));
 }
 #if __CUDA_ARCH__ >= 890
+__device__ __forceinline__ void mma_m16n8k32_e4m3(float* d, const uint32* a, const uint32* b) {
+  asm volatile("mma.sync.aligned.m16n8k32.row.col.f32.e4m3.e4m3.f32 {%0, %1, %2, %3}, {%4, %5, %6, %7}, {%8, %9}, {%0, %1, %2, %3};"
+               : "+f"(d[0]), "+f"(d[1]), "+f"(d[2]), "+f"(d[3])
+               : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "r"(b[0]), "r"(b[1]));
+}
 // Two 8-bit floats, the first argument in the upper half; they saturate.
 __device__ __forceinline__ uint16 to_e4m3x2(float high, float low) {
   uint16 result;

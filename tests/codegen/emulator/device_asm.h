@@ -37,6 +37,7 @@ inline void mma_m16n8k8_tf32(float* d, const uint32* a, const uint32* b) { emula
 inline void mma_m16n8k32_s8(int32* d, const uint32* a, const uint32* b) { emulated::multiply_fragments(d, a, b, Element::s8, Element::s8); }
 inline void mma_m16n8k32_u8_s8(int32* d, const uint32* a, const uint32* b) { emulated::multiply_fragments(d, a, b, Element::u8, Element::s8); }
 inline void mma_m16n8k32_u8(int32* d, const uint32* a, const uint32* b) { emulated::multiply_fragments(d, a, b, Element::u8, Element::u8); }
+inline void mma_m16n8k32_e4m3(float* d, const uint32* a, const uint32* b) { emulated::multiply_fragments(d, a, b, Element::e4m3); }
 // To nearest, ties away from zero; NaN and infinity stay.
 inline uint32 to_tf32(float x) {
   const uint32 bits = __float_as_uint(x);
