@@ -202,6 +202,18 @@ __device__ __forceinline__ void store_lanes(T* to, const T (&from)[count]) {
     *reinterpret_cast<typename Word<bytes>::Type*>(to + first) = packed.word;
   }
 }
+// The same to global memory.
+template <int bytes, typename T, int count>
+__device__ __forceinline__ void store_lanes_global(T* to, const T (&from)[count]) {
+  constexpr int lanes = bytes / sizeof(T);
+#pragma unroll
+  for (int first = 0; first < count; first += lanes) {
+    Packed<bytes, T> packed;
+#pragma unroll
+    for (int i = 0; i < lanes; ++i) packed.lane[i] = from[first + i];
+    ptx::store_global(reinterpret_cast<typename Word<bytes>::Type*>(to + first), packed.word);
+  }
+}
 
 // How values fold.
 struct Add {

@@ -372,6 +372,14 @@ __device__ __forceinline__ uint2 load_if(bool condition, const uint2* from) {
 __device__ __forceinline__ uint32 load_if(bool condition, const uint32* from) { return condition ? *from : 0; }
 __device__ __forceinline__ uint16 load_if(bool condition, const uint16* from) { return condition ? *from : uint16(0); }
 
+// One store to global memory: written as an assignment, the compiler may cut it into stores of 4 bytes.
+__device__ __forceinline__ void store_global(uint4* to, uint4 x) {
+  asm volatile("st.global.v4.b32 [%0], {%1, %2, %3, %4};" ::"l"(to), "r"(x.x), "r"(x.y), "r"(x.z), "r"(x.w) : "memory");
+}
+__device__ __forceinline__ void store_global(uint2* to, uint2 x) { asm volatile("st.global.v2.b32 [%0], {%1, %2};" ::"l"(to), "r"(x.x), "r"(x.y) : "memory"); }
+__device__ __forceinline__ void store_global(uint32* to, uint32 x) { asm volatile("st.global.b32 [%0], %1;" ::"l"(to), "r"(x) : "memory"); }
+__device__ __forceinline__ void store_global(uint16* to, uint16 x) { *to = x; }
+
 // Programmatic dependent launch: the next kernel may start; the one before has ended and its results are there. Before Hopper kernels follow one another anyhow.
 __device__ __forceinline__ void allow_next_kernel() {
 #if __CUDA_ARCH__ >= 900

@@ -155,7 +155,7 @@ void Source::store_array(int buffer, const Expr& offset, const std::string& arra
   const std::string at = index(offset);
   check(buffer, at);
   check(buffer, fmt::format("{} + {}", at, count - 1));
-  line(fmt::format("op::store_lanes<{}>(b{} + {}, {});", bytes, buffer, at, array));
+  line(fmt::format("op::store_lanes_global<{}>(b{} + {}, {});", bytes, buffer, at, array));
   forget_loads(buffer);
 }
 

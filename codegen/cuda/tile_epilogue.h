@@ -35,16 +35,18 @@ class TileEpilogue {
   void store_columns(const std::string& sums, const std::string& row, const std::string& column) { store_columns(spec_.result, lanes_of(sums), row, column); }
 
  private:
-  /// An operand of the epilogue with an element for each result, such as a residual: loaded for several rows before any of them is finished.
+  /// An operand of the epilogue that is loaded before the results that need it are computed.
   struct EarlyLoad {
     kernel::Expr load;
     int local;          ///< that stands for it in `late_result_`
     std::string array;  ///< where loaded elements wait
   };
   void find_early_loads();
+  std::vector<EarlyLoad> take_loads(const std::string& name, const std::function<bool(const kernel::Expr&)>& is_taken);
   bool columns_are_whole() const;
   void load_early(const EarlyLoad& load, const std::string& to);
-  void define_inside(const std::string& row, const std::string& column);
+  void define_row_inside(const std::string& row);
+  void define_column_inside(const std::string& column);
   void store_columns(const kernel::Expr& result, const Lanes& lanes, const std::string& row, const std::string& column);
   void store_one_by_one(const std::string& sums, const std::string& column);
   Lanes lanes_of(const std::string& sums) const { return {spec_.n.var, kLaneColumns, {{spec_.accumulator, sums}}}; }
@@ -53,7 +55,9 @@ class TileEpilogue {
   const Contraction& spec_;
   const TileRows& rows_;
   Source& source_;
-  std::vector<EarlyLoad> early_;
+  std::vector<EarlyLoad> early_;   ///< with an element for each result, such as a residual: loaded for several rows at once
+  std::vector<EarlyLoad> column_;  ///< with an element for each column, such as a bias: loaded once for all rows
+  int locals_ = 0;
   kernel::Expr late_result_;
 };
 

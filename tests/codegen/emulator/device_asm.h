@@ -124,6 +124,11 @@ Word load_if(bool condition, const Word* from) {
   return condition ? *from : Word{};
 }
 
+template <typename Word>
+void store_global(Word* to, Word x) {
+  *to = x;
+}
+
 inline void allow_next_kernel() {}
 inline void wait_for_previous_kernel() { emulated::wait_for_previous_kernel(); }
 
