@@ -2,6 +2,8 @@
 
 #include "codegen/cuda/wgmma.h"
 
+#include <algorithm>
+
 #include "codegen/cuda/tile_epilogue.h"
 #include "support/diagnostics.h"
 
@@ -198,6 +200,12 @@ class WgmmaEmitter {
     return "";
   }
 
+  /// Of a line, how many times 32 bytes hold elements: TMA fills what is beyond the channels with zeros.
+  int pieces() const {
+    const std::int64_t bytes = spec_.c.extent.constant().value_or(line()) * operands_.element_bytes();
+    return static_cast<int>(std::min<std::int64_t>((bytes + 31) / 32, kLineBytes / 32));
+  }
+
   /// The consumers: a stage is free again when the multiplications after it have begun.
   void consume() {
     source_.line(fmt::format("{} sums[1][{}][4] = {{}};", sum_type_, tile_.columns / 8));
@@ -213,7 +221,7 @@ class WgmmaEmitter {
     source_.line("ptx::wgmma_settle(sums[0]);");
     source_.line("ptx::wgmma_fence();");
     source_.line("#pragma unroll");
-    source_.line(fmt::format("for (int k = 0; k < {}; ++k) ptx::{}(sums[0], a + k * 2, b + k * {}, i > 0 || k > 0);", kLineBytes / 32, instruction(), b_advance));
+    source_.line(fmt::format("for (int k = 0; k < {}; ++k) ptx::{}(sums[0], a + k * 2, b + k * {}, i > 0 || k > 0);", pieces(), instruction(), b_advance));
     source_.line("ptx::wgmma_commit();");
     source_.line("ptx::wgmma_wait<1>();");
     source_.line("if (i > 0 && threadIdx.x % 32 == 0) ptx::barrier_arrive(empty + before * 8);");
