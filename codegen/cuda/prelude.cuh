@@ -105,6 +105,17 @@ __device__ __forceinline__ T saturated(F x) {
   return T(x);
 }
 
+// An integer of at most 22 bits as a float: it becomes the last bits of 1.5 * 2^23, since conversions pass through a unit that has a quarter of the lanes.
+__device__ __forceinline__ float small_to_float(int32 x) { return __uint_as_float(0x4b400000u + uint32(x)) - 12582912.0f; }
+
+// round(x) + zero in 8 bits, halves to even, saturated, NaN as 0; `zero` is an integer. Between the bounds the sum with 1.5 * 2^23 ends in the rounded integer.
+template <typename T>
+__device__ __forceinline__ T quantized(float x, float zero) {
+  if constexpr (Limits<T>::low < 0) x = x != x ? -zero : x;
+  const float bounded = fminf(fmaxf(x, float(Limits<T>::low) - zero), float(Limits<T>::high) - zero);
+  return T(__float_as_uint(bounded + 12582912.0f) + uint32(int32(zero)));
+}
+
 // Division towards zero: x / 0 = 0, and the least value over -1 wraps. The remainder of a division by 0 is 0.
 template <typename T>
 __device__ __forceinline__ T divide(T a, T b) {

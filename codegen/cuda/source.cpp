@@ -6,6 +6,7 @@
 #include <cmath>
 #include <limits>
 
+#include "codegen/cuda/quantized_text.h"
 #include "codegen/schedule/vector_math.h"
 #include "intaglio/artifact.h"
 #include "support/diagnostics.h"
@@ -282,7 +283,13 @@ std::string Source::compute(const Expr& e, bool as_index) {
       const std::string condition = arg(0), yes = arg(1);
       return fmt::format("({} ? {} : {})", condition, yes, arg(2));
     }
-    case ExprKind::cast: return cast_text(e->args[0]->dtype, e->dtype, emit(e->args[0], false));
+    case ExprKind::cast:
+      if (const auto quantization = quantization_of(*e)) {
+        const std::string x = emit(quantization->x, false);
+        return fmt::format("op::quantized<{}>({}, {})", type_name(e->dtype), x, real_text(DType::f32, quantization->zero_point));
+      }
+      if (e->dtype == DType::f32 && is_small_integer(e->args[0])) return fmt::format("op::small_to_float({})", emit(e->args[0], false));
+      return cast_text(e->args[0]->dtype, e->dtype, emit(e->args[0], false));
     case ExprKind::bitcast: return fmt::format("op::bits_as<{}>({})", type_name(e->dtype), arg(0));
     case ExprKind::reduce: return reduce(e);
     case ExprKind::checked: {

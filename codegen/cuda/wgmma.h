@@ -11,7 +11,6 @@ struct WgmmaTile {
   int rows = 128, columns = 128;
   int stages = 4;  ///< steps of the sum, of kLineBytes of each line, that are under way
   int split = 1;   ///< blocks that share the sum of one tile: a cluster, which adds up its parts in order
-  int other_registers = 48;  ///< of a thread, about, beside its sums
 
   int warps() const { return rows / 16; }  ///< that multiply
   /// Sums of many columns take more registers than all threads can have: the producer's warpgroup, whole for that, gives some of its own away.

@@ -12,6 +12,8 @@ namespace {
 
 constexpr std::int64_t kProcessors = 132;
 constexpr int kSharedBytes = 227 << 10, kRegisters = 65536, kThreads = 2048;
+/// Of a thread, about, beside its sums.
+constexpr int kOtherRegisters = 48;
 /// What a symbol is taken for.
 constexpr std::int64_t kUnknownExtent = 8;
 
@@ -72,7 +74,7 @@ double cycles(const Problem& problem, const WgmmaTile& tile) {
 
 int WgmmaTile::blocks() const {
   // A quarter of the registers is for every fourth warp, in units of 8: for the sums, or parts of them, and others.
-  const int registers = std::max(columns / 2, split > 1 ? split * 16 : 0) + other_registers;
+  const int registers = std::max(columns / 2, split > 1 ? split * 16 : 0) + kOtherRegisters;
   const int of_registers = moves_registers() ? 1 : kRegisters / 4 / 32 / registers * 4 * 32 / threads();
   return std::max(1, std::min({kSharedBytes / (shared_bytes() + 1024), of_registers, kThreads / threads()}));
 }
@@ -82,8 +84,6 @@ WgmmaTile choose_wgmma_tile(const Contraction& spec, const TileRows& rows, const
   const std::int64_t steps = extent(spec.r.extent * spec.s.extent) * ceildiv(extent(spec.c.extent), operands.line_elements());
   const bool known_steps = (spec.r.extent * spec.s.extent * spec.c.extent).is_constant();
   const Problem problem{extent(rows.row_count()), extent(spec.n.extent), extent(rows.product_count()), steps, epilogue_bytes(spec)};
-  // A residual is widened to f32 before it is rounded to 8 bits.
-  const int other_registers = dtype_bits(spec.result_dtype) == 8 && problem.epilogue_bytes > 1 ? 112 : 48;
   WgmmaTile best;
   double least = std::numeric_limits<double>::infinity();
   for (const Shape& shape : kShapes) {
@@ -91,7 +91,7 @@ WgmmaTile choose_wgmma_tile(const Contraction& spec, const TileRows& rows, const
     if (!operands.b.along_sum && shape.columns % 64 != 0) continue;
     for (int split : kSplits) {
       for (int stages : kStages) {
-        const WgmmaTile tile{shape.rows, shape.columns, stages, split, other_registers};
+        const WgmmaTile tile{shape.rows, shape.columns, stages, split};
         if (tile.shared_bytes() > kSharedBytes) continue;
         // A stage is given back when the one after it is multiplied: a single one does only for a single step.
         if (stages == 1 ? !known_steps || steps > 1 : stages > std::max<std::int64_t>(ceildiv(steps, split), 2)) continue;

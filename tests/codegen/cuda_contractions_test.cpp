@@ -232,7 +232,30 @@ TEST(CudaContractions, SmallFloatsAreSummedInF32) {
     return %2
   })";
   // Integers: Hopper's tensor cores keep about 14 bits of a sum.
-  expect_matches(text, {kWgmma, kSimt}, {}, true);
+  expect_matches(text, {kWgmma, kMmaOnHopper, kSimt}, {}, true);
+}
+
+/// A quantized sum with a stored residual, as ResNets have it: `x` and `r` of one type each, zero points, channels that fill a part of a line.
+std::string quantized_sum(const char* x, const char* r, int zero_point, int channels, int filters) {
+  return fmt::format(R"(graph @g(%x: {0}[2,{3},5,5]{{0,2,3,1}}, %w: i8[{4},{3},3,3], %wb: i32[{4}], %wf: f32[{4},1,1], %r: {1}[2,{4},5,5]{{0,2,3,1}}) -> {1}[2,{4},5,5]{{0,2,3,1}} {{
+    %0 = conv(%x, %w, %wb) {{pads=[1,1,1,1], pad_value={5}}} : i32[2,{4},5,5]{{0,2,3,1}}
+    %1 = cast(%0) {{to=f32}} : f32[2,{4},5,5]{{0,2,3,1}}
+    %2 = mul(%1, %wf) : f32[2,{4},5,5]{{0,2,3,1}}
+    %s = const [0.75] : f32[]
+    %z = const [{2}] : {1}[]
+    %d = dequantize(%r, %s, %z) : f32[2,{4},5,5]{{0,2,3,1}}
+    %3 = add(%2, %d) : f32[2,{4},5,5]{{0,2,3,1}}
+    %one = const [1] : f32[]
+    %4 = quantize(%3, %one, %z) {{to={1}}} : {1}[2,{4},5,5]{{0,2,3,1}}
+    return %4
+  }})",
+                     x, r, zero_point, channels, filters, std::string(x) == "u8" ? 5 : 0);
+}
+
+TEST(CudaContractions, QuantizedSums) {
+  expect_matches(quantized_sum("i8", "i8", -7, 32, 40), {kWgmma, kMma, kSimt});
+  expect_matches(quantized_sum("u8", "u8", 121, 16, 24), {kMmaOnHopper, kMma, kSimt});
+  expect_matches(quantized_sum("i8", "u8", 3, 144, 33), {kWgmma, kMma});
 }
 
 /// A tile of wgmma and the type that it multiplies.
