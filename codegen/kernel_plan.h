@@ -39,6 +39,7 @@ struct KernelPlan {
   Dim tasks = 1;                     ///< calls on a CPU, blocks on a GPU
   Dim scratch_bytes = 0;             ///< per worker (CPU)
   Dim flops = 0;
+  std::string multiplies;            ///< "f16", "tf32", "i8" ..: what a GPU's contraction multiplies, to know how many it could in a second; else empty
   int packed_operand = -1;           ///< the operand whose constant must go through pack_weights
 
   // What the code is made of: one of these, as the back end goes.

@@ -58,6 +58,7 @@ class Planner {
     step.tasks = kernel.tasks;
     step.scratch_bytes = kernel.scratch_bytes;
     step.flops = kernel.flops;
+    step.multiplies = kernel.multiplies;
     step.origins = node.origins;
     step.shape = to_text(node.result()->type);
     const auto now = static_cast<std::uint32_t>(plan_.steps.size());

@@ -29,6 +29,7 @@ struct PlannedStep {
   Dim flops = 0;
   Dim bytes = 0;
   std::string kind;
+  std::string multiplies;
   std::string shape;
   Origins origins;
 };

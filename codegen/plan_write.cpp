@@ -126,6 +126,7 @@ std::string layers_json(const Plan& plan) {
                       {"nodes", step.origins},
                       {"flops", number_or_text(step.flops)},
                       {"bytes", number_or_text(step.bytes)},
+                      {"multiplies", step.multiplies},
                       {"shape", step.shape}});
   }
   return json_text(layers) + "\n";

@@ -80,6 +80,12 @@ intaglio_status intaglio_output(const intaglio_model* model, int32_t index, inta
   return port(model->model->outputs(), index, into);
 }
 const char* intaglio_device_name(const intaglio_model* model) { return model->device_name.c_str(); }
+intaglio_status intaglio_describe_device(const intaglio_model* model, intaglio_device* device) {
+  return guarded([&] {
+    require(model && device, "a model and a place for its device are needed");
+    *device = model->model->target().describe_device();
+  });
+}
 const char* intaglio_manifest(const intaglio_model* model) { return model->model->manifest().c_str(); }
 const char* intaglio_layers(const intaglio_model* model) { return model->model->layers().c_str(); }
 

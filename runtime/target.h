@@ -38,6 +38,8 @@ class Target {
   virtual ~Target() = default;
   /// The device in words: "cpu", or a GPU's name.
   virtual std::string device_name() const = 0;
+  /// What a GPU is made of.
+  virtual intaglio_device describe_device() const { return {}; }
   /// `binding` must outlive the executor. `threads`: how many a CPU may use.
   virtual std::unique_ptr<Executor> make_executor(const Binding& binding, int threads) const = 0;
 };

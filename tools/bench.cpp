@@ -16,6 +16,7 @@
 #include "support/files.h"
 #include "support/json_text.h"
 #include "tools/commands.h"
+#include "tools/gpu_roofline.h"
 #include "tools/inputs.h"
 #include "tools/machine_peak.h"
 #include "tools/step_work.h"
@@ -193,31 +194,44 @@ Json to_json(const Rates& rates) {
   return json;
 }
 
-Json step_json(const intaglio_step_time& step, const Json& layers, const std::map<std::string, std::int64_t>& symbols) {
+/// A step, and on a GPU the share of its time that the chip would need at least (on a CPU operands often lie in caches, whose bandwidth is another;
+/// tools/microbench holds its contractions against what it measures).
+Json step_json(const intaglio_step_time& step, const Json& layers, const std::map<std::string, std::int64_t>& symbols, const GpuRoofline& roofline) {
   Json row = {{"kernel", step.kernel}, {"us", step.duration_us}, {"tasks", step.tasks}, {"threads", step.threads}};
   if (step.layer < layers.size()) {
     const Json& layer = layers[step.layer];
     row["kind"] = layer["kind"];
     row["nodes"] = layer["nodes"];
     row["shape"] = layer["shape"];
-    if (const auto flops = evaluate_count(layer["flops"], symbols)) row["gflops"] = *flops / step.duration_us / 1e3;
-    if (const auto bytes = evaluate_count(layer["bytes"], symbols)) row["gbytes_per_s"] = *bytes / step.duration_us / 1e3;
+    const auto flops = evaluate_count(layer["flops"], symbols), bytes = evaluate_count(layer["bytes"], symbols);
+    if (!flops || !bytes) return row;
+    row["flops"] = *flops;
+    row["bytes"] = *bytes;
+    row["multiplies"] = layer["multiplies"];
+    row["gflops"] = *flops / step.duration_us / 1e3;
+    row["gbytes_per_s"] = *bytes / step.duration_us / 1e3;
+    if (const auto bound = roofline.bound(*flops, layer["multiplies"].get<std::string>(), *bytes)) {
+      row["peak_share"] = bound->us / step.duration_us;
+      row["bound_by"] = bound->by_memory ? "memory" : "arithmetic";
+    }
   }
   return row;
 }
 
-std::string profile_table(const Json& steps) {
+std::string profile_table(const Json& steps, const GpuRoofline& roofline) {
   double total = 0;
   for (const Json& step : steps) total += step["us"].get<double>();
-  std::string text = fmt::format("{:>10} {:>6} {:>9} {:>8} {:>7} {:<12} {:<28} {}\n", "us", "share", "GFLOP/s", "GB/s", "tasks", "kind", "result", "ONNX nodes");
+  std::string text = fmt::format("{:>10} {:>6} {:>9} {:>8} {:>5} {:>7} {:<12} {:<28} {}\n", "us", "share", "GFLOP/s", "GB/s", "peak", "tasks", "kind", "result", "ONNX nodes");
   for (const Json& step : steps) {
     std::string nodes;
     for (const Json& node : step.value("nodes", Json::array())) nodes += (nodes.empty() ? "" : ", ") + node.get<std::string>();
     if (nodes.empty()) nodes = step["kernel"].get<std::string>();
-    text += fmt::format("{:>10.1f} {:>5.1f}% {:>9.1f} {:>8.1f} {:>7} {:<12} {:<28} {}\n", step["us"].get<double>(), 100 * step["us"].get<double>() / total, step.value("gflops", 0.0),
-                        step.value("gbytes_per_s", 0.0), step["tasks"].get<std::int64_t>(), step.value("kind", "copy"), step.value("shape", ""), nodes);
+    const std::string peak = step.contains("peak_share") ? fmt::format("{:.0f}%", 100 * step["peak_share"].get<double>()) : "-";
+    text += fmt::format("{:>10.1f} {:>5.1f}% {:>9.1f} {:>8.1f} {:>5} {:>7} {:<12} {:<28} {}\n", step["us"].get<double>(), 100 * step["us"].get<double>() / total, step.value("gflops", 0.0),
+                        step.value("gbytes_per_s", 0.0), peak, step["tasks"].get<std::int64_t>(), step.value("kind", "copy"), step.value("shape", ""), nodes);
   }
-  return text + fmt::format("{:>10.1f} us in all steps\n", total);
+  text += fmt::format("{:>10.1f} us in all steps\n", total);
+  return roofline.gbytes_per_s() > 0 ? text + "peak: least time over time; " + roofline.text() + "\n" : text;
 }
 
 void write_json(const std::string& path, const Json& json) {
@@ -230,12 +244,13 @@ void bench(const Flags& flags) {
   const Report report = measure(flags, model, ms_since(began));
   Json steps = Json::array();
   const Json layers = Json::parse(model.layers());
-  for (const auto& step : report.steps) steps.push_back(step_json(step, layers, report.symbols));
+  const GpuRoofline roofline(model.device());
+  for (const auto& step : report.steps) steps.push_back(step_json(step, layers, report.symbols, roofline));
   const Rates rates = rates_of(report, work_of(layers, report.symbols));
 
   std::FILE* out = flags.json == "-" ? stderr : stdout;
   std::fputs((summary(report) + to_text(rates)).c_str(), out);
-  if (flags.profile) std::fputs(profile_table(steps).c_str(), out);
+  if (flags.profile) std::fputs(profile_table(steps, roofline).c_str(), out);
   const double qps = static_cast<double>(report.times.size()) / report.total_s;
   Json json = {{"throughput_qps", qps},
                      {"samples_per_s", qps * static_cast<double>(report.samples)},

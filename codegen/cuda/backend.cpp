@@ -75,6 +75,7 @@ KernelPlan plan_mma(Contraction spec, const MmaType& type, std::string kind, con
   plan.name = spec.name = function_name(fmt::format("{}_mma_{}x{}", spec.name, tile.rows, tile.columns), plan.text);
   plan.symbols = spec.symbols;
   plan.packed_operand = spec.constant_b;
+  plan.multiplies = type.rounds() ? "tf32" : dtype_name(type.a);
   MmaKernel mma = emit_mma(spec, type, tile, options);
   plan.tasks = mma.blocks;
   plan.shared_bytes = mma.shared_bytes;
@@ -94,6 +95,7 @@ KernelPlan plan_wgmma(Contraction spec, const WgmmaOperands& operands, std::stri
   plan.name = spec.name = function_name(fmt::format("{}_{}", spec.name, tactic), plan.text);
   plan.symbols = spec.symbols;
   plan.packed_operand = spec.constant_b;
+  plan.multiplies = dtype_name(operands.a.map.dtype);
   WgmmaKernel wgmma = emit_wgmma(spec, rows, operands, tile);
   plan.tasks = wgmma.blocks;
   plan.shared_bytes = tile.shared_bytes();
@@ -161,6 +163,7 @@ KernelPlan plan_attention(const Node& root, Attention spec, const CudaTarget& ta
     plan = plan_loops(lower_naive_attention(spec), kind, options.checked, !target.is_ptx());
   }
   plan.flops = attention_flops(root);
+  plan.multiplies = dtype_name(spec.storage);
   return plan;
 }
 
@@ -178,6 +181,7 @@ KernelPlan CudaBackend::plan_kernel(const Node& kernel_node) const {
                     : tactic.spec    ? plan_simt(std::move(*tactic.spec), kind, options_.checked)
                                      : plan_loops(lower_naive_contraction(kernel_node), kind, options_.checked, !target_.is_ptx());
   plan.flops = contraction_flops(*root);
+  if (plan.multiplies.empty()) plan.multiplies = dtype_name(root->operand(0)->type.dtype);
   return plan;
 }
 

@@ -72,6 +72,14 @@ typedef struct {
   double d2h_us;     /* outputs to the host */
 } intaglio_run_times;
 
+/* A GPU as its driver describes it. */
+typedef struct {
+  int32_t compute_capability; /* 90 is 9.0 */
+  int32_t multiprocessors;
+  double clock_ghz;           /* the highest that the multiprocessors may have */
+  double memory_gbytes_per_s; /* clock times width of its memory */
+} intaglio_device;
+
 /* Instead of a GPU's ordinal. */
 #define INTAGLIO_DEVICE_BEST (-1) /* the first GPU if the artifact has code for it, else the CPU */
 #define INTAGLIO_DEVICE_CPU (-2)
@@ -87,6 +95,8 @@ INTAGLIO_API intaglio_status intaglio_input(const intaglio_model* model, int32_t
 INTAGLIO_API intaglio_status intaglio_output(const intaglio_model* model, int32_t index, intaglio_port* port);
 /* The device that the model runs on: "cpu" or a GPU's name. */
 INTAGLIO_API const char* intaglio_device_name(const intaglio_model* model);
+/* What that GPU is made of; all 0 for the CPU. */
+INTAGLIO_API intaglio_status intaglio_describe_device(const intaglio_model* model, intaglio_device* device);
 /* The artifact's manifest.json, and the layers.json of the variant in use; the texts live as long as the model. */
 INTAGLIO_API const char* intaglio_manifest(const intaglio_model* model);
 INTAGLIO_API const char* intaglio_layers(const intaglio_model* model);

@@ -37,6 +37,11 @@ class Model {
   std::vector<intaglio_port> inputs() const { return ports(intaglio_input_count(get()), intaglio_input); }
   std::vector<intaglio_port> outputs() const { return ports(intaglio_output_count(get()), intaglio_output); }
   std::string device_name() const { return intaglio_device_name(get()); }
+  intaglio_device device() const {
+    intaglio_device described = {};
+    check(intaglio_describe_device(get(), &described));
+    return described;
+  }
   std::string manifest() const { return intaglio_manifest(get()); }
   std::string layers() const { return intaglio_layers(get()); }
 

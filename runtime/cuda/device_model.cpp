@@ -100,6 +100,17 @@ std::string DeviceModel::device_name() const {
   return name.data();
 }
 
+intaglio_device DeviceModel::describe_device() const {
+  const auto attribute = [&](int number) {
+    int value = 0;
+    check(driver().device_attribute(&value, number, context_.device()), "the GPU does not tell what it is");
+    return value;
+  };
+  // Memory sends twice a clock.
+  return {attribute(kComputeCapabilityMajor) * 10 + attribute(kComputeCapabilityMinor), attribute(kMultiprocessors),
+          attribute(kClockKilohertz) / 1e6, attribute(kMemoryClockKilohertz) / 1e6 * 2 * attribute(kMemoryBusBits) / 8};
+}
+
 std::unique_ptr<Executor> DeviceModel::make_executor(const Binding& binding, int /*threads*/) const {
   return std::make_unique<CudaExecutor>(*this, binding);
 }

@@ -64,6 +64,7 @@ class DeviceModel : public Target {
               const std::string& path);
   ~DeviceModel() override;
   std::string device_name() const override;
+  intaglio_device describe_device() const override;
   std::unique_ptr<Executor> make_executor(const Binding& binding, int threads) const override;
 
   CUcontext context() const { return context_.get(); }

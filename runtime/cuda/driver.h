@@ -35,7 +35,11 @@ struct CUlaunchConfig {
 
 enum : int {
   kErrorOutOfMemory = 2,
-  kComputeCapabilityMajor = 75,  // CUdevice_attribute
+  kClockKilohertz = 13,  // CUdevice_attribute
+  kMultiprocessors = 16,
+  kMemoryClockKilohertz = 36,
+  kMemoryBusBits = 37,
+  kComputeCapabilityMajor = 75,
   kComputeCapabilityMinor = 76,
   kMaxDynamicSharedBytes = 8,  // CUfunction_attribute
   kStreamNonBlocking = 1,
