@@ -74,6 +74,7 @@ std::string fill(void* library, Driver& d) {
   symbols.find("cuEventCreate", d.event_create);
   symbols.find("cuEventDestroy_v2", d.event_destroy);
   symbols.find("cuEventRecord", d.event_record);
+  symbols.find("cuEventRecordWithFlags", d.event_record_with_flags);
   symbols.find("cuEventElapsedTime", d.event_elapsed_ms);
   return symbols.missing();
 }

@@ -44,6 +44,7 @@ enum : int {
   kMaxDynamicSharedBytes = 8,  // CUfunction_attribute
   kStreamNonBlocking = 1,
   kCaptureThreadLocal = 1,
+  kEventRecordExternal = 1,
   kJitErrorLog = 5,  // CUjit_option
   kJitErrorLogBytes = 6,
   kProgrammaticStreamSerialization = 6,  // CUlaunchAttributeID
@@ -93,6 +94,7 @@ struct Driver {
   CUresult (*event_create)(CUevent*, unsigned flags);
   CUresult (*event_destroy)(CUevent);
   CUresult (*event_record)(CUevent, CUstream);
+  CUresult (*event_record_with_flags)(CUevent, CUstream, unsigned flags);
   CUresult (*event_elapsed_ms)(float* ms, CUevent began, CUevent ended);
 };
 

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <limits>
+#include <utility>
 
 #include "intaglio/artifact.h"
 #include "runtime/cuda/tensor_map.h"
@@ -16,7 +17,7 @@ constexpr std::int64_t kAlignment = 256;
 /// Graphs of the shapes used last; each holds some hundred nodes.
 constexpr std::size_t kMostGraphs = 16;
 
-enum RunEvent : std::size_t { began, inputs_there, steps_done, outputs_there, run_events };
+enum RunEvent : std::size_t { began, inputs_there, steps_done, outputs_there, run_events, first_step = run_events };
 
 std::int64_t aligned(std::int64_t bytes) { return (bytes + kAlignment - 1) / kAlignment * kAlignment; }
 
@@ -32,7 +33,7 @@ CudaExecutor::CudaExecutor(const DeviceModel& model, const Binding& binding) : m
   const CurrentContext current(model_.context());
   check(driver().stream_create(&stream_, kStreamNonBlocking), "a stream cannot be made");
   const plan::Plan& plan = binding_.plan();
-  events_.resize(run_events + plan.steps()->size());
+  events_.resize(first_step + 1 + plan.steps()->size());
   for (CUevent& event : events_) check(driver().event_create(&event, 0), "an event cannot be made");
   port_offsets_.assign(plan.buffers()->size(), 0);
   pointers_.assign(plan.buffers()->size(), 0);
@@ -147,7 +148,7 @@ void CudaExecutor::stage_inputs() {
           "the inputs cannot be copied to the GPU");
 }
 
-void CudaExecutor::launch_step(std::uint32_t i) {
+void CudaExecutor::launch_step(std::uint32_t i, bool early) {
   const plan::Step& from = *binding_.plan().steps()->Get(i);
   Step& step = steps_[i];
   if (from.kind() == plan::StepKind::copy) {
@@ -158,30 +159,36 @@ void CudaExecutor::launch_step(std::uint32_t i) {
   }
   if (step.tasks <= 0) return;
   const LoadedKernel& kernel = model_.kernel(from.kernel());
-  CUlaunchAttribute early{kProgrammaticStreamSerialization, {1}};
-  const CUlaunchConfig config{static_cast<unsigned>(step.tasks), 1,       1,      kernel.block_threads, 1, 1, kernel.shared_bytes, stream_, &early,
-                              kernel.overlaps ? 1u : 0u};
+  CUlaunchAttribute attribute{kProgrammaticStreamSerialization, {1}};
+  const CUlaunchConfig config{static_cast<unsigned>(step.tasks), 1,       1,      kernel.block_threads, 1, 1, kernel.shared_bytes, stream_, &attribute,
+                              early && kernel.overlaps ? 1u : 0u};
   const CUresult result = driver().launch(&config, kernel.function, step.parameters.data(), nullptr);
   if (result != 0) check(result, fmt::format("{} cannot be started", binding_.model().step_name(i)));
 }
 
 void CudaExecutor::launch_steps() {
-  for (std::uint32_t i = 0; i < steps_.size(); ++i) launch_step(i);
+  for (std::uint32_t i = 0; i < steps_.size(); ++i) launch_step(i, true);
 }
 
-void CudaExecutor::launch_profiled() {
+/// Each step alone, with the time in between.
+void CudaExecutor::launch_profiled(unsigned event_flags) {
+  const auto record = [&](std::size_t event) {
+    check(driver().event_record_with_flags(events_[event], stream_, event_flags), "a profile cannot be taken");
+  };
+  record(first_step);
   for (std::uint32_t i = 0; i < steps_.size(); ++i) {
-    launch_step(i);
-    check(driver().event_record(events_[run_events + i], stream_), "a profile cannot be taken");
+    launch_step(i, false);
+    record(first_step + 1 + i);
   }
 }
 
-CUgraphExec CudaExecutor::capture() {
+template <typename F>
+CUgraphExec CudaExecutor::capture(F launch) {
   CUgraph graph = nullptr;
   CUgraphExec executable = nullptr;
   check(driver().capture_begin(stream_, kCaptureThreadLocal), "a CUDA graph cannot be captured");
   try {
-    launch_steps();
+    launch();
   } catch (...) {
     driver().capture_end(stream_, &graph);
     if (graph) driver().graph_destroy(graph);
@@ -207,7 +214,9 @@ void CudaExecutor::start(intaglio_tensor* outputs, bool profile) {
   const bool seen = cached != graphs_.end();
   if (seen) {
     graphs_.splice(graphs_.begin(), graphs_, cached);
-    if (!graphs_.front().graph && !profile) graphs_.front().graph = capture();
+    // Started one by one, small kernels would end before the next one arrives.
+    if (profile) profiled_graph_ = capture([&] { launch_profiled(kEventRecordExternal); });
+    if (!graphs_.front().graph && !profile) graphs_.front().graph = capture([&] { launch_steps(); });
   } else {
     graphs_.push_front({binding_.symbols(), nullptr});
     if (graphs_.size() > kMostGraphs) {
@@ -216,8 +225,10 @@ void CudaExecutor::start(intaglio_tensor* outputs, bool profile) {
     }
   }
   check(driver().event_record(events_[inputs_there], stream_), "a run cannot be started");
-  if (profile) {
-    launch_profiled();
+  if (profiled_graph_) {
+    check(driver().graph_launch(profiled_graph_, stream_), "a CUDA graph cannot be started");
+  } else if (profile) {
+    launch_profiled(0);
   } else if (graphs_.front().graph) {
     check(driver().graph_launch(graphs_.front().graph, stream_), "a CUDA graph cannot be started");
   } else {
@@ -234,7 +245,9 @@ void CudaExecutor::start(intaglio_tensor* outputs, bool profile) {
 
 void CudaExecutor::finish() {
   const CurrentContext current(model_.context());
-  check(driver().stream_synchronize(stream_), "the run failed on the GPU");
+  const CUresult result = driver().stream_synchronize(stream_);
+  if (profiled_graph_) driver().graph_exec_destroy(std::exchange(profiled_graph_, nullptr));
+  check(result, "the run failed on the GPU");
   run_times_.h2d_us = elapsed_us(events_[began], events_[inputs_there]);
   run_times_.compute_us = elapsed_us(events_[inputs_there], events_[steps_done]);
   run_times_.d2h_us = elapsed_us(events_[steps_done], events_[outputs_there]);
@@ -247,10 +260,10 @@ void CudaExecutor::finish() {
 void CudaExecutor::read_profile() {
   const plan::Plan& plan = binding_.plan();
   step_times_.push_back({0, UINT32_MAX, "copy inputs to the GPU", 0, run_times_.h2d_us, 1, 1});
-  CUevent before = events_[inputs_there];
+  CUevent before = events_[first_step];
   for (std::uint32_t i = 0; i < steps_.size(); ++i) {
     const plan::Step& from = *plan.steps()->Get(i);
-    const CUevent after = events_[run_events + i];
+    const CUevent after = events_[first_step + 1 + i];
     const bool copies = from.kind() == plan::StepKind::copy;
     const char* name = copies ? "copy" : plan.kernels()->Get(from.kernel())->name()->c_str();
     const auto threads = copies ? 1 : static_cast<std::int32_t>(model_.kernel(from.kernel()).block_threads);
@@ -285,7 +298,7 @@ void CudaExecutor::deliver_outputs() {
 
 void CudaExecutor::repeat_step(std::uint32_t step) {
   const CurrentContext current(model_.context());
-  launch_step(step);
+  launch_step(step, true);
   check(driver().stream_synchronize(stream_), "the run failed on the GPU");
 }
 

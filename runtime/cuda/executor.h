@@ -43,10 +43,13 @@ class CudaExecutor : public Executor {
   void prepare_steps();
   void reserve_pinned(std::size_t bytes);
   void stage_inputs();
-  void launch_step(std::uint32_t step);
+  /// `early`: before the steps before it have ended, where its kernel waits for them itself.
+  void launch_step(std::uint32_t step, bool early);
   void launch_steps();
-  void launch_profiled();
-  CUgraphExec capture();
+  void launch_profiled(unsigned event_flags);
+  /// What `launch` puts into the stream, as a graph.
+  template <typename F>
+  CUgraphExec capture(F launch);
   void forget_graphs();
   void read_profile();
   void check_statuses();
@@ -55,7 +58,7 @@ class CudaExecutor : public Executor {
   const DeviceModel& model_;
   const Binding& binding_;
   CUstream stream_ = nullptr;
-  std::vector<CUevent> events_;  ///< the four of a run, then one after each profiled step
+  std::vector<CUevent> events_;  ///< the four of a run, then one before the first profiled step and one after each
   DeviceMemory memory_;          ///< inputs, outputs, statuses, arena, in this order
   void* pinned_ = nullptr;       ///< inputs, outputs, statuses: at the same places
   std::size_t pinned_bytes_ = 0;
@@ -64,6 +67,7 @@ class CudaExecutor : public Executor {
   std::vector<CUdeviceptr> pointers_;       ///< one a buffer of the plan
   std::vector<Step> steps_;
   std::list<CachedGraph> graphs_;  ///< the one used last comes first
+  CUgraphExec profiled_graph_ = nullptr;
   bool placed_ = false, profiling_ = false;
   intaglio_tensor* outputs_ = nullptr;
 };
