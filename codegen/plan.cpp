@@ -2,6 +2,7 @@
 
 #include "codegen/plan.h"
 
+#include "codegen/schedule/contraction.h"
 #include "codegen/schedule/pull.h"
 #include "intaglio/artifact.h"
 #include "ir/view.h"
@@ -15,7 +16,8 @@ namespace {
 constexpr std::int64_t kFlopsPerNanosecond = 50;
 constexpr std::int64_t kBytesPerNanosecond = 8;
 
-Dim bytes_of(const Type& type) { return Dim::ceildiv(element_count(type.shape) * dtype_bits(type.dtype), 8); }
+Dim bytes_of(const Dim& elements, DType dtype) { return Dim::ceildiv(elements * dtype_bits(dtype), 8); }
+Dim bytes_of(const Type& type) { return bytes_of(element_count(type.shape), type.dtype); }
 
 class Planner {
  public:
@@ -64,7 +66,7 @@ class Planner {
     const auto now = static_cast<std::uint32_t>(plan_.steps.size());
     for (int i = 0; i < node.operand_count(); ++i) {
       const Value& operand = *node.operand(i);
-      step.bytes = step.bytes + bytes_of(operand.type);
+      step.bytes = step.bytes + bytes_of(elements_read(node, i), operand.type.dtype);
       step.buffers.push_back(i == kernel.packed_operand ? add_weights(backend_.pack_weights(node)) : read(operand, now));
     }
     for (int i = 0; i < node.result_count(); ++i) {

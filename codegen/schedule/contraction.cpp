@@ -263,4 +263,20 @@ Dim contraction_flops(const Node& root) {
   return element_count(result) * sum * 2;
 }
 
+Dim elements_read(const Node& kernel_node, int operand) {
+  const Shape& shape = kernel_node.operand(operand)->type.shape;
+  const Node* root = region_root(*kernel_node.region());
+  const bool is_image = root && root->is("conv") && !root->operand(0)->producer() && root->operand(0)->index() == operand;
+  if (!is_image) return element_count(shape);
+  const Shape& weight = root->operand(1)->type.shape;
+  const Shape& output = root->result()->type.shape;
+  const auto strides = entries_or(root->integers("strides"), shape.size() - 2, 1), dilations = entries_or(root->integers("dilations"), shape.size() - 2, 1);
+  Dim elements = shape[0] * shape[1];
+  for (std::size_t i = 2; i < shape.size(); ++i) {
+    const bool skips = dilations[i - 2] == 1 && weight[i].is_constant() && weight[i].value() < strides[i - 2];
+    elements = elements * (skips ? output[i] * weight[i] : shape[i]);
+  }
+  return elements;
+}
+
 }  // namespace intaglio

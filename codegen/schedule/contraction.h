@@ -78,6 +78,9 @@ kernel::Kernel lower_naive_contraction(const Node& kernel_node);
 /// Multiplications and additions of a contraction.
 Dim contraction_flops(const Node& root);
 
+/// Elements of an operand that a `kernel` node reads: all, but for the pixels that a convolution strides over.
+Dim elements_read(const Node& kernel_node, int operand);
+
 /// An attribute of conv with one entry a spatial axis; none means `fallback` for all.
 inline std::vector<std::int64_t> entries_or(std::vector<std::int64_t> given, std::size_t count, std::int64_t fallback) {
   return given.empty() ? std::vector<std::int64_t>(count, fallback) : given;

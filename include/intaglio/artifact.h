@@ -10,7 +10,7 @@ extern "C" {
 #endif
 
 /* A loader opens exactly its own version. */
-#define INTAGLIO_FORMAT_VERSION 4
+#define INTAGLIO_FORMAT_VERSION 5
 
 /* Alignment in bytes of every buffer that a kernel is given, and of every tensor in weights.bin. */
 #define INTAGLIO_ALIGNMENT 64

@@ -43,7 +43,7 @@ def main():
     print("| layer | result | " + " | ".join(f"{name} {column}" for name in names for column in columns) + " |")
     print("|---|---|" + "---|" * (len(names) * len(columns)))
     for steps in zip(*profiles):
-        row = [layer_name(steps[0]), steps[0]["shape"], *(cell for step in steps for cell in cells(step))]
+        row = [layer_name(steps[0]), steps[0]["shape"].split("{")[0], *(cell for step in steps for cell in cells(step))]
         print("| " + " | ".join(row) + " |")
     print("| all | | " + " | ".join(cell for profile in profiles for cell in total_row(profile)) + " |")
 
