@@ -30,6 +30,8 @@ struct CodegenOptions {
   /// Every load and store of generated code verifies its index.
   bool checked = false;
   std::set<std::string> disabled_tactics;
+  /// Of those that are off by default: "cublaslt".
+  std::set<std::string> enabled_tactics;
   /// The tile of every wgmma kernel, where a model of the time would choose one. Tests try each on a GPU.
   std::optional<TileChoice> wgmma_tile;
 };

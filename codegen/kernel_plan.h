@@ -2,9 +2,11 @@
 #pragma once
 
 #include <functional>
+#include <optional>
 #include <string>
 #include <vector>
 
+#include "codegen/library_product.h"
 #include "intaglio/tensor.h"
 #include "ir/dim.h"
 
@@ -49,6 +51,7 @@ struct KernelPlan {
   int shared_bytes = 0;                     ///< CUDA: dynamic shared memory of a block
   bool overlaps = false;                    ///< CUDA: the kernel itself waits for the kernels before it, so it may be started early
   std::vector<TensorMap> tensor_maps;       ///< CUDA: parameters after the status
+  std::optional<LibraryProduct> product;    ///< CUDA: what cuBLASLt computes where it is at hand, instead of the code
 };
 
 }  // namespace intaglio

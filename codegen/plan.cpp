@@ -76,6 +76,8 @@ class Planner {
       buffer_of_[&result] = buffer;
       step.buffers.push_back(buffer);
     }
+    step.has_library = kernel.product.has_value();
+    if (step.has_library) step.workspace = static_cast<int>(add_buffer({PlannedBuffer::Place::arena, kLibraryWorkspaceBytes, -1, 0, now, now}));
     step.nanoseconds = Dim::floordiv(step.flops, kFlopsPerNanosecond) + Dim::floordiv(step.bytes, kBytesPerNanosecond);
     const auto [known, added] = kernel_index_.try_emplace(kernel.name, static_cast<int>(plan_.kernels.size()));
     if (added) plan_.kernels.push_back(std::move(kernel));

@@ -23,6 +23,7 @@ struct PlannedBuffer {
 struct PlannedStep {
   int kernel = -1;  ///< -1: copy from the first buffer to the second
   std::vector<std::uint32_t> buffers;
+  int workspace = -1;  ///< the buffer that a library may use meanwhile
   Dim tasks = 1;
   Dim scratch_bytes = 0;
   Dim nanoseconds = 0;  ///< estimated on one thread
@@ -30,6 +31,7 @@ struct PlannedStep {
   Dim bytes = 0;
   std::string kind;
   std::string multiplies;
+  bool has_library = false;  ///< a library may compute it
   std::string shape;
   Origins origins;
 };

@@ -82,11 +82,24 @@ class Writer {
                                  static_cast<std::uint32_t>(map.pixels));
   }
 
+  flatbuffers::Offset<plan::Matrix> write(const ProductMatrix& matrix) {
+    return plan::CreateMatrix(fbb_, static_cast<std::uint32_t>(matrix.buffer), static_cast<std::uint8_t>(matrix.dtype), dim(matrix.offset), dim(matrix.line),
+                              dim(matrix.next), matrix.transposed);
+  }
+
+  flatbuffers::Offset<plan::Product> write(const LibraryProduct& product) {
+    const auto write_optional = [&](const std::optional<ProductMatrix>& matrix) { return matrix ? write(*matrix) : flatbuffers::Offset<plan::Matrix>(); };
+    return plan::CreateProduct(fbb_, dim(product.count), dim(product.rows), dim(product.columns), dim(product.sum), write(product.a), write(product.b),
+                               write(product.d), write_optional(product.c), write_optional(product.bias), static_cast<float>(product.alpha), product.relu,
+                               product.tf32);
+  }
+
   flatbuffers::Offset<plan::Kernel> write(const KernelPlan& kernel, std::uint64_t offset) {
     std::vector<flatbuffers::Offset<plan::TensorMap>> maps;
     for (const TensorMap& map : kernel.tensor_maps) maps.push_back(write(map));
     return plan::CreateKernel(fbb_, fbb_.CreateString(kernel.name), offset, static_cast<std::uint32_t>(kernel.block_threads),
-                              static_cast<std::uint32_t>(kernel.shared_bytes), kernel.overlaps, maps.empty() ? 0 : fbb_.CreateVector(maps));
+                              static_cast<std::uint32_t>(kernel.shared_bytes), kernel.overlaps, maps.empty() ? 0 : fbb_.CreateVector(maps),
+                              kernel.product ? write(*kernel.product) : 0);
   }
 
   flatbuffers::Offset<plan::Step> write(const PlannedStep& step, std::uint32_t layer) {
@@ -100,7 +113,7 @@ class Writer {
     }
     const auto kind = step.kernel >= 0 ? plan::StepKind::kernel : plan::StepKind::copy;
     return plan::CreateStep(fbb_, kind, step.kernel >= 0 ? static_cast<std::uint32_t>(step.kernel) : 0, fbb_.CreateVector(step.buffers), fbb_.CreateVector(symbols),
-                            dim(step.tasks), dim(step.scratch_bytes), dim(step.nanoseconds), layer);
+                            dim(step.tasks), dim(step.scratch_bytes), dim(step.nanoseconds), layer, step.workspace);
   }
 
   const Graph& graph_;
@@ -128,6 +141,7 @@ std::string layers_json(const Plan& plan) {
                       {"bytes", number_or_text(step.bytes)},
                       {"multiplies", step.multiplies},
                       {"shape", step.shape}});
+    if (step.has_library) layers.back()["library"] = "cublaslt";
   }
   return json_text(layers) + "\n";
 }

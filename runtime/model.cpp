@@ -177,7 +177,18 @@ void Model::check_plan() const {
     check_dims(map.lower(), rank - 2);
     check_dims(map.upper(), rank - 2);
   };
+  const auto check_matrix = [&](const plan::Matrix* matrix) {
+    if (!matrix) return;
+    const auto dtype = static_cast<DType>(matrix->dtype());
+    require(dtype == DType::f32 || dtype == DType::f16 || dtype == DType::bf16, "the dtype of a matrix");
+    for (const auto* dim : {matrix->offset(), matrix->line(), matrix->next()}) check_dim(dim);
+  };
+  const auto check_product = [&](const plan::Product& product) {
+    for (const auto* dim : {product.count(), product.rows(), product.columns(), product.sum()}) check_dim(dim);
+    for (const auto* matrix : {product.a(), product.b(), product.d(), product.c(), product.bias()}) check_matrix(matrix);
+  };
   for (const auto* kernel : *plan_->kernels()) {
+    if (kernel->product()) check_product(*kernel->product());
     if (!kernel->tensor_maps()) continue;
     for (const auto* map : *kernel->tensor_maps()) check_tensor_map(*map);
   }
@@ -195,6 +206,13 @@ void Model::check_plan() const {
       require(step.kernel() < plan_->kernels()->size(), "a step's kernel");
       if (const auto* maps = plan_->kernels()->Get(step.kernel())->tensor_maps()) {
         for (const auto* map : *maps) require(map->buffer() < step.buffers()->size(), "the buffer of a tensor map");
+      }
+      if (const auto* product = plan_->kernels()->Get(step.kernel())->product()) {
+        for (const auto* matrix : {product->a(), product->b(), product->d(), product->c(), product->bias()})
+          require(!matrix || matrix->buffer() < step.buffers()->size(), "the buffer of a matrix");
+        require(step.workspace() >= 0 && static_cast<std::size_t>(step.workspace()) < buffers &&
+                    plan_->buffers()->Get(static_cast<std::uint32_t>(step.workspace()))->place() == plan::Place::arena,
+                "the workspace of a product");
       }
     } else {
       require(step.kind() == plan::StepKind::copy && step.buffers()->size() == 2, "a step's kind");

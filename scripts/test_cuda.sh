@@ -23,6 +23,12 @@ every_precision=$(IFS=';'; echo "${variants[*]}")
 
 INTAGLIO_VARIANTS=$every_precision "$INTAGLIO_PYTHON" -m pytest -q "$root/tests/models/test_contractions.py" "$@"
 INTAGLIO_VARIANTS=$single_precision "$INTAGLIO_PYTHON" -m pytest -q "$root/tests/models" --ignore "$root/tests/models/test_contractions.py" "$@"
+# What plain kernels compute above, computed by cuBLASLt where it takes it.
+library=""
+for options in "" "--precision tf32 " "--precision bf16 " "--precision fp16 "; do
+  library+="${library:+;}--target cuda --enable-tactic cublaslt ${options% }"
+done
+INTAGLIO_VARIANTS=$library "$INTAGLIO_PYTHON" -m pytest -q "$root/tests/models/test_contractions.py" "$@"
 if [ $# -gt 0 ]; then exit 0; fi
 kernels=$(dirname "$INTAGLIO")/codegen_tests
 if [ -x "$kernels" ]; then INTAGLIO_TEST_CUDA=run "$kernels" --gtest_brief=1; fi

@@ -19,7 +19,7 @@ namespace {
 struct Flags {
   CompileOptions options;
   std::string targets = "cpu", archs = "sm_90a", shapes, precision = "fp32", quantize, method = "mse", emit, progress = "auto";
-  std::vector<std::string> layer_precision, disabled_passes, disabled_tactics, print_after;
+  std::vector<std::string> layer_precision, disabled_passes, disabled_tactics, enabled_tactics, print_after;
 };
 
 /// "cpu,cuda": each known name once. CompileError (usage) otherwise.
@@ -59,6 +59,13 @@ void set_quantization(QuantizeOptions& options, const Flags& flags) {
   }
 }
 
+void set_enabled_tactics(CodegenOptions& options, const std::vector<std::string>& tactics) {
+  options.enabled_tactics.insert(tactics.begin(), tactics.end());
+  if (options.enabled_tactics.contains("cublaslt") && std::ranges::find(options.targets, "cuda") == options.targets.end()) {
+    throw CompileError(ErrorCode::usage, Diagnostic{"--enable-tactic", "cuBLASLt is a library of GPUs", "--target cuda", "cublaslt"});
+  }
+}
+
 void run(Flags& flags) {
   CompileOptions& options = flags.options;
   options.codegen.targets = names_of("--target", flags.targets, {"cpu", "cuda"});
@@ -68,6 +75,7 @@ void run(Flags& flags) {
   if (!flags.shapes.empty()) options.input_shapes = parse_shapes(flags.shapes);
   options.passes.disabled.insert(flags.disabled_passes.begin(), flags.disabled_passes.end());
   options.passes.print_after.insert(flags.print_after.begin(), flags.print_after.end());
+  set_enabled_tactics(options.codegen, flags.enabled_tactics);
   options.codegen.disabled_tactics.insert(flags.disabled_tactics.begin(), flags.disabled_tactics.end());
   for (const auto* names : {&flags.disabled_passes, &flags.print_after}) {
     for (const std::string& name : *names) {
@@ -107,6 +115,9 @@ void add_compile(CLI::App& app) {
   command->add_option("--disable-pass", flags->disabled_passes, "leaves a pass out")->group("Optimization");
   command->add_option("--disable-tactic", flags->disabled_tactics, "leaves a tactic out: tiled, depthwise, mma, wgmma")
       ->check(CLI::IsMember({"tiled", "depthwise", "mma"}))
+      ->group("Optimization");
+  command->add_option("--enable-tactic", flags->enabled_tactics, "adds a tactic that is off by default: cublaslt, which computes plain matrix products of a GPU where the library is installed")
+      ->check(CLI::IsMember({"cublaslt"}))
       ->group("Optimization");
   command->add_option("--emit", flags->emit, "prints a stage")->check(CLI::IsMember({"graph", "optimized", "kernels", "llvm", "asm", "cuda", "ptx"}))->group("Debugging");
   command->add_option("--dump-ir", options.passes.dump_folder, "writes the graph after each pass into a folder")->group("Debugging");

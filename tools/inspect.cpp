@@ -65,7 +65,7 @@ void print_variant(const Json& variant, const Json& steps, bool layers) {
   if (!layers) return;
   fmt::print("  kernels:\n");
   for (const Json& step : steps) {
-    fmt::print("    {:<14} {:<30} {}  <- {}\n", step.at("kind").get<std::string>(), step.at("shape").get<std::string>(), step.at("name").get<std::string>(),
+    fmt::print("    {:<14} {:<30} {}  <- {}\n", step.at("kind").get<std::string>(), step.at("shape").get<std::string>(), step.at("name").get<std::string>() + (step.contains("library") ? " or " + step["library"].get<std::string>() : ""),
                fmt::join(step.at("nodes").get<std::vector<std::string>>(), ", "));
   }
 }

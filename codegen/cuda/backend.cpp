@@ -12,6 +12,7 @@
 #include "codegen/cpu/backend.h"
 #include "codegen/cuda/attention.h"
 #include "codegen/cuda/compile_cache.h"
+#include "codegen/cuda/cublaslt.h"
 #include "codegen/cuda/depthwise.h"
 #include "codegen/cuda/loops.h"
 #include "codegen/cuda/mma.h"
@@ -126,6 +127,7 @@ struct Tactic {
   std::optional<DepthwisePlan> depthwise;
   std::optional<WgmmaOperands> wgmma;  ///< by TMA and wgmma
   const MmaType* mma = nullptr;        ///< else by mma.sync; null: on the plain arithmetic units
+  std::optional<LibraryProduct> product;  ///< by cuBLASLt where it is at hand
 };
 
 MmaOptions mma_options(const CudaTarget& target, const CodegenOptions& options) { return {options.tf32, !target.is_ptx(), options.checked}; }
@@ -140,6 +142,10 @@ Tactic choose_tactic(const Node& kernel_node, const CudaTarget& target, const Co
     tactic.depthwise = plan_depthwise(*tactic.spec);
     return tactic.depthwise ? tactic : Tactic{};
   }
+  // What a library reads is not checked.
+  if (options.enabled_tactics.contains("cublaslt") && !options.checked) tactic.product = find_library_product(*tactic.spec, TileRows(*tactic.spec), options.tf32);
+  // The library wants weights as they are, and the kernel that stands in for it reads the same ones.
+  if (tactic.product) tactic.spec->constant_b = -1;
   // Indices of copies by TMA are not checked.
   if (!target.is_ptx() && !options.checked && !options.disabled_tactics.contains("wgmma")) tactic.wgmma = wgmma_operands(*tactic.spec, TileRows(*tactic.spec));
   if (!tactic.wgmma && !options.disabled_tactics.contains("mma")) tactic.mma = find_mma_type(*tactic.spec, mma_options(target, options));
@@ -180,6 +186,8 @@ KernelPlan CudaBackend::plan_kernel(const Node& kernel_node) const {
                     : tactic.mma     ? plan_mma(std::move(*tactic.spec), *tactic.mma, kind, mma_options(target_, options_))
                     : tactic.spec    ? plan_simt(std::move(*tactic.spec), kind, options_.checked)
                                      : plan_loops(lower_naive_contraction(kernel_node), kind, options_.checked, !target_.is_ptx());
+  if (tactic.product) plan.text += to_text(*tactic.product);
+  plan.product = std::move(tactic.product);
   plan.flops = contraction_flops(*root);
   if (plan.multiplies.empty()) plan.multiplies = dtype_name(root->operand(0)->type.dtype);
   return plan;

@@ -5,7 +5,9 @@
 #include <algorithm>
 #include <cstring>
 
+#include "codegen/cuda/address.h"
 #include "codegen/cuda/pack_along_sum.h"
+#include "codegen/cuda/tile_copy.h"
 #include "support/diagnostics.h"
 
 namespace intaglio::cuda {
@@ -13,7 +15,6 @@ namespace {
 
 using kernel::Expr;
 using kernel::ExprKind;
-using kernel::Op;
 
 /// TMA wants addresses and strides to be multiples of this.
 constexpr std::int64_t kAlignment = 16;
@@ -21,53 +22,9 @@ constexpr std::int64_t kAlignment = 16;
 /// Columns change places within blocks of this many.
 constexpr std::int64_t kColumnBlock = 32;
 
-/// Index arithmetic without loop variables, as a dimension.
-std::optional<Dim> to_dim(const Expr& e) {
-  if (const auto value = kernel::constant_value(e)) return Dim(*value);
-  if (e->kind == ExprKind::symbol) return Dim::symbol(e->name);
-  if (e->kind != ExprKind::binary) return std::nullopt;
-  const auto a = to_dim(e->args[0]), b = to_dim(e->args[1]);
-  if (!a || !b) return std::nullopt;
-  switch (e->op) {
-    case Op::add: return *a + *b;
-    case Op::sub: return *a - *b;
-    case Op::mul: return *a * *b;
-    case Op::index_div: return Dim::floordiv(*a, *b);
-    case Op::index_mod: return Dim::mod(*a, *b);
-    default: return std::nullopt;
-  }
-}
-
 bool is_multiple(const Dim& dim, std::int64_t of) {
   return std::ranges::all_of(dim.terms(), [&](const Dim::Term& term) { return term.coefficient % of == 0; });
 }
-
-/// The element before it is converted to what the sum is computed in.
-const Expr& stored(const Expr& element) { return element->kind == ExprKind::cast ? element->args[0] : element; }
-
-/// An address as strides of loop variables: what is left is the offset. In elements.
-class Address {
- public:
-  explicit Address(const Expr& load) : rest_(load->args[0]), element_bytes_(dtype_bits(load->dtype) / 8) {}
-
-  /// The stride of a variable, which leaves the address; nothing if the address is not linear in it.
-  std::optional<Dim> take(int var) {
-    const auto linear = kernel::linear_in(rest_, var);
-    if (!linear) return std::nullopt;
-    rest_ = linear->rest;
-    return to_dim(linear->stride);
-  }
-  std::optional<Dim> offset_bytes() const {
-    const auto offset = to_dim(rest_);
-    if (!offset) return std::nullopt;
-    return *offset * element_bytes_;
-  }
-  Dim bytes(const Dim& stride) const { return stride * element_bytes_; }
-
- private:
-  Expr rest_;
-  std::int64_t element_bytes_;
-};
 
 bool is_aligned(const TensorMap& map) {
   return is_multiple(map.offset, kAlignment) && std::ranges::all_of(map.strides, [](const Dim& stride) { return is_multiple(stride, kAlignment); });
@@ -94,44 +51,29 @@ bool finish(const Address& address, WgmmaOperand& operand) {
   return is_aligned(operand.map);
 }
 
-bool has_one_tap(const Contraction& spec) {
-  return spec.r.extent == Dim(1) && spec.s.extent == Dim(1) && spec.stride_y == 1 && spec.stride_x == 1 && !spec.padded;
-}
-
-/// The variable of `a` that a row axis is.
-int source_var(const Contraction& spec, const Axis& axis) { return axis.var == spec.y.var ? spec.a_y : axis.var == spec.x.var ? spec.a_x : axis.var; }
-
 /// Rows that follow each other at one distance.
 std::optional<WgmmaOperand> lines_of_a(const Contraction& spec, const TileRows& rows) {
-  if (!has_one_tap(spec)) return std::nullopt;
-  const Expr& load = stored(spec.a);
+  if (!is_matrix_product(spec)) return std::nullopt;
+  const Expr load = stored_element(spec.a);
   Address address(load);
   WgmmaOperand operand;
   operand.map.buffer = load->buffer;
   operand.map.dtype = load->dtype;
   const auto channel = address.take(spec.c.var);
   if (!channel || *channel != Dim(1)) return std::nullopt;
-  Dim step = 0, count = 1;
-  for (std::size_t i = rows.rows.size(); i-- > 0;) {
-    const Axis& axis = rows.rows[i];
-    if (axis.extent == Dim(1)) continue;
-    const auto stride = address.take(source_var(spec, axis));
-    if (!stride) return std::nullopt;
-    if (count == Dim(1)) step = *stride;
-    if (*stride != step * count) return std::nullopt;
-    count = count * axis.extent;
-  }
+  auto step = address.take_line(source_axes(spec, rows.rows));
+  if (!step) return std::nullopt;
   // A single row has no distance; any will do.
-  if (count == Dim(1)) step = Dim::ceildiv(spec.c.extent, kAlignment) * kAlignment;
-  operand.map.extents = {spec.c.extent, count};
-  operand.map.strides = {address.bytes(step)};
+  if (rows.row_count() == Dim(1)) step = Dim::ceildiv(spec.c.extent, kAlignment) * kAlignment;
+  operand.map.extents = {spec.c.extent, rows.row_count()};
+  operand.map.strides = {address.bytes(*step)};
   if (!add_products(rows, address, operand) || !finish(address, operand)) return std::nullopt;
   return operand;
 }
 
 /// Rows as TMA's im2col mode walks over them: positions of images whose channels lie innermost.
 std::optional<WgmmaOperand> windows_of_a(const Contraction& spec, const TileRows& rows) {
-  const Expr& load = stored(spec.a);
+  const Expr load = stored_element(spec.a);
   Address address(load);
   WgmmaOperand operand;
   operand.im2col = true;
@@ -192,8 +134,9 @@ std::optional<WgmmaOperand> lines_of_b(const Contraction& spec, const TileRows& 
   WgmmaOperand operand;
   operand.map.buffer = load->buffer;
   operand.map.dtype = load->dtype;
+  const bool one_tap = address.take(spec.r.var) && address.take(spec.s.var);
   const auto channel = address.take(spec.c.var), column = address.take(spec.n.var);
-  if (!channel || !column) return std::nullopt;
+  if (!one_tap || !channel || !column) return std::nullopt;
   if (*channel == Dim(1)) {
     operand.map.extents = {spec.c.extent, spec.n.extent};
     operand.map.strides = {address.bytes(*column)};
@@ -220,7 +163,7 @@ std::optional<WgmmaType> multiplied_type(DType a, DType b) {
 }  // namespace
 
 std::optional<WgmmaOperands> wgmma_operands(const Contraction& spec, const TileRows& rows) {
-  const Expr &a = stored(spec.a), &b = stored(spec.b);
+  const Expr a = stored_element(spec.a), b = stored_element(spec.b);
   // What is computed on the way to the tensor cores passes through registers, as mma.sync kernels do it.
   if (a->kind != ExprKind::load || b->kind != ExprKind::load) return std::nullopt;
   const auto type = multiplied_type(a->dtype, b->dtype);

@@ -81,7 +81,9 @@ DeviceModel::DeviceModel(const plan::Plan& plan, std::span<const std::byte> weig
   try {
     load_kernels(plan, code, path);
     upload_weights(plan, weights);
+    if (std::ranges::any_of(*plan.kernels(), [](const auto* kernel) { return kernel->product(); })) library_ = CublasLibrary::open();
   } catch (...) {
+    library_.reset();
     for (const LoadedKernel& kernel : kernels_) driver().module_unload(kernel.module);
     weights_.release();
     throw;
@@ -90,6 +92,7 @@ DeviceModel::DeviceModel(const plan::Plan& plan, std::span<const std::byte> weig
 
 DeviceModel::~DeviceModel() {
   const CurrentContext current(context_.get(), std::nothrow);
+  library_.reset();
   for (const LoadedKernel& kernel : kernels_) driver().module_unload(kernel.module);
   weights_.release();
 }

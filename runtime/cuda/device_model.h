@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "runtime/cuda/cublaslt.h"
 #include "runtime/cuda/driver.h"
 #include "runtime/target.h"
 #include "support/diagnostics.h"
@@ -69,6 +70,8 @@ class DeviceModel : public Target {
 
   CUcontext context() const { return context_.get(); }
   const LoadedKernel& kernel(std::uint32_t index) const { return kernels_[index]; }
+  /// Null without products for it in the plan, or where it is not at hand.
+  const CublasLibrary* library() const { return library_.get(); }
   /// Where the content of a buffer of place `weights` is.
   CUdeviceptr weight(std::uint32_t buffer) const { return weight_pointers_[buffer]; }
 
@@ -78,6 +81,7 @@ class DeviceModel : public Target {
 
   PrimaryContext context_;
   std::vector<LoadedKernel> kernels_;
+  std::unique_ptr<CublasLibrary> library_;
   DeviceMemory weights_;
   std::vector<CUdeviceptr> weight_pointers_;
 };

@@ -134,7 +134,17 @@ void CudaExecutor::prepare_steps() {
     for (std::int64_t& symbol : step.symbols) step.parameters.push_back(&symbol);
     step.parameters.push_back(&step.status);
     for (CUtensorMap& map : step.maps) step.parameters.push_back(&map);
+    if (from.kind() == plan::StepKind::kernel) prepare_product(i);
   }
+}
+
+void CudaExecutor::prepare_product(std::uint32_t i) {
+  const plan::Step& from = *binding_.plan().steps()->Get(i);
+  const plan::Product* product = binding_.plan().kernels()->Get(from.kernel())->product();
+  if (!product || !model_.library()) return;
+  const auto buffer = static_cast<std::uint32_t>(from.workspace());
+  const CublasWorkspace workspace{pointers_[buffer], static_cast<std::size_t>(binding_.buffer_bytes(buffer))};
+  steps_[i].product = CublasProduct::prepare(*model_.library(), *product, from, binding_, steps_[i].pointers, workspace, binding_.model().step_name(i));
 }
 
 void CudaExecutor::stage_inputs() {
@@ -158,6 +168,12 @@ void CudaExecutor::launch_step(std::uint32_t i, bool early) {
     return;
   }
   if (step.tasks <= 0) return;
+  if (step.product) {
+    const CublasStatus status = step.product->start(stream_);
+    if (status == 0) return;
+    throw CompileError(ErrorCode::environment, Diagnostic{binding_.model().step_name(i), fmt::format("cuBLASLt fails with status {}", status), "", "",
+                                                          "compile without --enable-tactic cublaslt"});
+  }
   const LoadedKernel& kernel = model_.kernel(from.kernel());
   CUlaunchAttribute attribute{kProgrammaticStreamSerialization, {1}};
   const CUlaunchConfig config{static_cast<unsigned>(step.tasks), 1,       1,      kernel.block_threads, 1, 1, kernel.shared_bytes, stream_, &attribute,
@@ -265,8 +281,8 @@ void CudaExecutor::read_profile() {
     const plan::Step& from = *plan.steps()->Get(i);
     const CUevent after = events_[first_step + 1 + i];
     const bool copies = from.kind() == plan::StepKind::copy;
-    const char* name = copies ? "copy" : plan.kernels()->Get(from.kernel())->name()->c_str();
-    const auto threads = copies ? 1 : static_cast<std::int32_t>(model_.kernel(from.kernel()).block_threads);
+    const char* name = copies ? "copy" : steps_[i].product ? "cublaslt" : plan.kernels()->Get(from.kernel())->name()->c_str();
+    const auto threads = copies || steps_[i].product ? 1 : static_cast<std::int32_t>(model_.kernel(from.kernel()).block_threads);
     step_times_.push_back({i, from.layer(), name, elapsed_us(events_[began], before), elapsed_us(before, after), steps_[i].tasks, threads});
     before = after;
   }

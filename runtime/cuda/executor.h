@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "runtime/cuda/cublas_product.h"
 #include "runtime/cuda/device_model.h"
 #include "runtime/cuda/driver.h"
 #include "runtime/target.h"
@@ -30,6 +31,7 @@ class CudaExecutor : public Executor {
     CUdeviceptr status = 0;
     std::vector<CUtensorMap> maps;
     std::vector<void*> parameters;
+    std::unique_ptr<CublasProduct> product;  ///< what is started instead of the kernel
     std::int64_t tasks = 0;
   };
   /// The steps at one shape, as a graph once they have run there.
@@ -41,6 +43,7 @@ class CudaExecutor : public Executor {
   void place_buffers();
   void place_ports();
   void prepare_steps();
+  void prepare_product(std::uint32_t step);
   void reserve_pinned(std::size_t bytes);
   void stage_inputs();
   /// `early`: before the steps before it have ended, where its kernel waits for them itself.

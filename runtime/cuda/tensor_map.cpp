@@ -3,6 +3,7 @@
 #include "runtime/cuda/tensor_map.h"
 
 #include "intaglio/tensor.h"
+#include "runtime/cuda/view_bounds.h"
 #include "support/diagnostics.h"
 
 namespace intaglio::runtime::cuda {
@@ -35,19 +36,6 @@ std::vector<T> evaluated(const flatbuffers::Vector<flatbuffers::Offset<plan::Dim
   std::vector<T> values;
   for (const auto* dim : dims) values.push_back(static_cast<T>(binding.evaluate(*dim)));
   return values;
-}
-
-/// True if offset, extents and strides stay within `bytes`.
-bool lies_within(std::int64_t offset, const std::vector<std::int64_t>& extents, const std::vector<std::int64_t>& strides, std::int64_t element,
-                 std::int64_t bytes) {
-  if (offset < 0 || extents[0] <= 0) return false;
-  std::int64_t end = 0;
-  bool fits = !__builtin_mul_overflow(extents[0], element, &end) && !__builtin_add_overflow(end, offset, &end);
-  for (std::size_t i = 0; fits && i < strides.size(); ++i) {
-    std::int64_t span = 0;
-    fits = extents[i + 1] > 0 && strides[i] >= 0 && !__builtin_mul_overflow(extents[i + 1] - 1, strides[i], &span) && !__builtin_add_overflow(end, span, &end);
-  }
-  return fits && end <= bytes;
 }
 
 CUtensorMap encode(const plan::TensorMap& from, CUdeviceptr pointer, std::int64_t bytes, const Binding& binding, const std::string& step_name) {

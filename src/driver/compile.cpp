@@ -77,6 +77,7 @@ std::string options_text(const CompileOptions& options) {
   for (const LayerPrecision& layer : options.layer_precision) text += fmt::format(" --layer-precision {}:{}", layer.glob, name_of(layer.dtype));
   for (const auto& [name, shape] : options.input_shapes) text += fmt::format(" --shapes {}{}", name, to_text(shape));
   for (const auto& tactic : options.codegen.disabled_tactics) text += " --disable-tactic " + tactic;
+  for (const auto& tactic : options.codegen.enabled_tactics) text += " --enable-tactic " + tactic;
   for (const auto& pass : options.passes.disabled) text += " --disable-pass " + pass;
   if (options.codegen.checked) text += " --checked";
   return text;

@@ -113,6 +113,8 @@ WRONG = [
     (["compile", "{f}/model.onnx", "-o", "{f}/out.tar", "--disable-pass", "no_such_pass"], 2, "no pass is named 'no_such_pass'"),
     (["compile", "{f}/model.onnx", "-o", "{f}/out.tar", "--print-after", "no_such_pass"], 2, "no pass is named 'no_such_pass'"),
     (["compile", "{f}/model.onnx", "-o", "{f}/out.tar", "--disable-tactic", "luck"], 2, "luck"),
+    (["compile", "{f}/model.onnx", "-o", "{f}/out.tar", "--enable-tactic", "luck"], 2, "luck"),
+    (["compile", "{f}/model.onnx", "-o", "{f}/out.tar", "--enable-tactic", "cublaslt"], 2, "cuBLASLt is a library of GPUs"),
     (["compile", "{f}/model.onnx", "-o", "{f}/out.tar", "--shapes", "x"], 2, "this is no list of input shapes"),
     (["compile", "{f}/model.onnx", "-o", "{f}/out.tar", "--shapes", "x:2x-4"], 2, "this is no list of input shapes"),
     (["compile", "{f}/model.onnx", "-o", "{f}/out.tar", "--shapes", "x[2,4"], 2, "this is no list of input shapes"),
