@@ -211,6 +211,8 @@ class WgmmaEmitter {
     source_.line(fmt::format("{} sums[1][{}][4] = {{}};", sum_type_, tile_.columns / 8));
     source_.line("int stage = 0, before = 0;");
     source_.line("uint32 parity = 0;");
+    // Of an unrolled loop ptxas (CUDA 13.0) loses sight of which sums are still being computed, and reads them before the last wait.
+    source_.line("#pragma unroll 1");
     source_.open("for (int i = 0; i < count; ++i) {");
     source_.line("ptx::barrier_wait(full + stage * 8, parity);");
     source_.line(fmt::format("const uint64 a = ptx::wgmma_lines({} + warp / 4 * {});", tile_address(0), kGroupRows * kLineBytes));

@@ -4,7 +4,7 @@ import onnx
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
-from cubin import LOCAL_MEMORY, TENSOR_CORE, find_ptxas, kernels_of
+from cubin import EARLY_READ, LOCAL_MEMORY, TENSOR_CORE, find_ptxas, kernels_of
 from intaglio_cli import compile_model, has_nvrtc
 
 
@@ -49,6 +49,12 @@ def product(constant_right):
     return model(nodes, inputs, [256, 384], [constant("b", 384), *([constant("w", 512, 384)] if constant_right else [])])
 
 
+def long_products(rows):
+    """The sums of the first are rounded and stored as they are."""
+    nodes = [helper.make_node("MatMul", ["a", "w"], ["p"]), helper.make_node("MatMul", ["p", "v"], ["y"])]
+    return model(nodes, {"a": [rows, 832]}, [rows, 64], [constant("w", 832, 3072), constant("v", 3072, 64)])
+
+
 def attention():
     nodes = [
         helper.make_node("MatMul", ["q", "k"], ["s"]),
@@ -84,6 +90,7 @@ FAMILIES = {
     "convolution int8": (quantized_convolution(), "--precision fp32", "IGMMA", "IMMA"),
     "product fp16": (product(True), "--precision fp16", "HGMMA", "HMMA"),
     "product of arguments fp16": (product(False), "--precision fp16", "HGMMA", "HMMA"),
+    **{f"long products of {rows} rows": (long_products(rows), "--precision fp16", "HGMMA", "HMMA") for rows in (64, 1024, 16384)},
     "product tf32": (product(True), "--precision tf32", "HMMA", "HMMA"),
     "attention fp16": (attention(), "--precision fp16", "HMMA", "HMMA"),
     "rows fp16": (rows(), "--precision fp16", None, None),
@@ -110,6 +117,7 @@ def test_instructions(nvrtc, family, variant, tmp_path):
     assert kernels
     for name, instructions in kernels.items():
         assert not instructions & set(LOCAL_MEMORY.values()), f"{name} uses local memory"
+        assert EARLY_READ not in instructions, f"{name} reads sums before the tensor cores are done"
     used = set().union(*kernels.values()) & set(TENSOR_CORE.values())
     wanted = expected[VARIANTS.index(variant)]
     assert used == ({wanted} if wanted else set()), kernels
