@@ -114,7 +114,7 @@ void add_compile(CLI::App& app) {
   command->add_option("-O", options.codegen.optimization_level, "-O0: no fusion, plain loops; -O1: fusion and layouts; -O2: everything")->check(CLI::Range(0, 2))->capture_default_str()->group("Optimization");
   command->add_option("--disable-pass", flags->disabled_passes, "leaves a pass out")->group("Optimization");
   command->add_option("--disable-tactic", flags->disabled_tactics, "leaves a tactic out: tiled, depthwise, mma, wgmma")
-      ->check(CLI::IsMember({"tiled", "depthwise", "mma"}))
+      ->check(CLI::IsMember({"tiled", "depthwise", "mma", "wgmma"}))
       ->group("Optimization");
   command->add_option("--enable-tactic", flags->enabled_tactics, "adds a tactic that is off by default: cublaslt, which computes plain matrix products of a GPU where the library is installed")
       ->check(CLI::IsMember({"cublaslt"}))

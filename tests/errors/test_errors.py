@@ -75,6 +75,7 @@ BENCH = ["bench", "{f}/model.tar", "--duration", "0", "--warmup", "0", "--iterat
 RIGHT = [
     ["compile", "{f}/model.onnx", "-o", "/dev/null"],
     ["compile", "{f}/model.onnx", "--emit", "kernels"],
+    ["compile", "{f}/model.onnx", "--target", "cuda", "--disable-tactic", "wgmma", "--emit", "kernels"],
     ["run", "{f}/model.tar", "--input", "{f}/x.npy", "--expect", "{f}/y.npz"],
     ["run", "{f}/model.tar", "--input", "x={f}/x.npy", "--expect", "{f}/other_y.npz", "--atol", "2"],
     ["run", "{f}/model.tar", "--shapes", "x:7x4", "--print-top", "2"],
