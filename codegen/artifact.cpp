@@ -152,10 +152,13 @@ std::string emit_text(std::span<const LoweredGraph> lowered, std::string_view ki
       continue;
     }
     for (const PlannedStep& step : plan.steps) {
-      if (step.kernel < 0) continue;
-      const KernelPlan& kernel = plan.kernels[step.kernel];
-      text += fmt::format("// {}: {} tasks", fmt::join(step.origins, ", "), kernel.tasks.text());
-      text += fmt::format(", {} bytes of scratch\n// {}\n{}\n", kernel.scratch_bytes.text(), kernel.name, kernel.text);
+      for (const PlannedKernel& planned : step.kernels) {
+        const KernelPlan& kernel = plan.kernels[static_cast<std::size_t>(planned.kernel)];
+        text += fmt::format("// {}: {} tasks", fmt::join(step.origins, ", "), kernel.tasks.text());
+        text += fmt::format(", {} bytes of scratch", kernel.scratch_bytes.text());
+        if (planned.up_to != kAnySize) text += fmt::format(", while {} <= {}", step.size.text(), planned.up_to);
+        text += fmt::format("\n// {}\n{}\n", kernel.name, kernel.text);
+      }
     }
   }
   return text;

@@ -39,7 +39,7 @@ class Backend {
   virtual std::string code_name() const = 0;
   virtual TargetTraits traits() const { return {}; }
 
-  virtual KernelPlan plan_kernel(const Node& kernel_node) const = 0;
+  virtual KernelChoice plan_kernel(const Node& kernel_node) const = 0;
   /// The constant operand `packed_operand` as the kernel wants it.
   virtual Tensor pack_weights(const Node& kernel_node) const = 0;
   virtual GeneratedCode generate(const std::vector<KernelPlan>& kernels) const = 0;

@@ -1,7 +1,9 @@
 // A kernel that a back end has chosen but not yet compiled.
 #pragma once
 
+#include <cstdint>
 #include <functional>
+#include <limits>
 #include <optional>
 #include <string>
 #include <vector>
@@ -52,6 +54,25 @@ struct KernelPlan {
   bool overlaps = false;                    ///< CUDA: the kernel itself waits for the kernels before it, so it may be started early
   std::vector<TensorMap> tensor_maps;       ///< CUDA: parameters after the status
   std::optional<LibraryProduct> product;    ///< CUDA: what cuBLASLt computes where it is at hand, instead of the code
+};
+
+/// The limit of an alternative that has none.
+inline constexpr std::int64_t kAnySize = std::numeric_limits<std::int64_t>::max();
+
+/// One of the kernels that can compute a node.
+struct Alternative {
+  KernelPlan kernel;
+  std::int64_t up_to = kAnySize;  ///< the largest size for which it is taken
+};
+
+/// What computes a node: one kernel, or several of which the runtime takes one when shapes are bound, the first that goes up to their size. All read the
+/// same operands, packed in the same way.
+struct KernelChoice {
+  KernelChoice() = default;
+  KernelChoice(KernelPlan kernel) { alternatives.push_back({std::move(kernel)}); }  // NOLINT: one kernel is a choice
+
+  Dim size = 0;
+  std::vector<Alternative> alternatives;  ///< in ascending order of their limits; the last one has none
 };
 
 }  // namespace intaglio

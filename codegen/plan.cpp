@@ -2,6 +2,8 @@
 
 #include "codegen/plan.h"
 
+#include <algorithm>
+
 #include "codegen/schedule/contraction.h"
 #include "codegen/schedule/pull.h"
 #include "intaglio/artifact.h"
@@ -54,11 +56,11 @@ class Planner {
   }
 
   void add_kernel(const Node& node) {
-    KernelPlan kernel = backend_.plan_kernel(node);
+    KernelChoice choice = backend_.plan_kernel(node);
+    const KernelPlan& kernel = choice.alternatives.front().kernel;
     PlannedStep step;
     step.kind = kernel.kind;
-    step.tasks = kernel.tasks;
-    step.scratch_bytes = kernel.scratch_bytes;
+    step.size = choice.size;
     step.flops = kernel.flops;
     step.multiplies = kernel.multiplies;
     step.origins = node.origins;
@@ -79,10 +81,16 @@ class Planner {
     step.has_library = kernel.product.has_value();
     if (step.has_library) step.workspace = static_cast<int>(add_buffer({PlannedBuffer::Place::arena, kLibraryWorkspaceBytes, -1, 0, now, now}));
     step.nanoseconds = Dim::floordiv(step.flops, kFlopsPerNanosecond) + Dim::floordiv(step.bytes, kBytesPerNanosecond);
-    const auto [known, added] = kernel_index_.try_emplace(kernel.name, static_cast<int>(plan_.kernels.size()));
-    if (added) plan_.kernels.push_back(std::move(kernel));
-    step.kernel = known->second;
+    for (Alternative& alternative : choice.alternatives) step.kernels.push_back(add_alternative(std::move(alternative)));
     plan_.steps.push_back(std::move(step));
+  }
+
+  PlannedKernel add_alternative(Alternative alternative) {
+    KernelPlan& kernel = alternative.kernel;
+    const auto [known, added] = kernel_index_.try_emplace(kernel.name, static_cast<int>(plan_.kernels.size()));
+    PlannedKernel planned{known->second, kernel.tasks, kernel.scratch_bytes, alternative.up_to};
+    if (added) plan_.kernels.push_back(std::move(kernel));
+    return planned;
   }
 
   /// The buffer that `value` lies in, alive until `step`.
@@ -154,6 +162,10 @@ class Planner {
 };
 
 }  // namespace
+
+const PlannedKernel& PlannedStep::kernel_for(std::int64_t at_size) const {
+  return *std::ranges::find_if(kernels, [&](const PlannedKernel& kernel) { return at_size <= kernel.up_to; });
+}
 
 Plan make_plan(const Graph& graph, const Backend& backend, WeightStore& weights) { return Planner(graph, backend, weights).make(); }
 

@@ -20,12 +20,19 @@ struct PlannedBuffer {
   std::uint32_t last_step = 0;
 };
 
-struct PlannedStep {
-  int kernel = -1;  ///< -1: copy from the first buffer to the second
-  std::vector<std::uint32_t> buffers;
-  int workspace = -1;  ///< the buffer that a library may use meanwhile
+/// One of the kernels that can compute a step.
+struct PlannedKernel {
+  int kernel = -1;
   Dim tasks = 1;
   Dim scratch_bytes = 0;
+  std::int64_t up_to = kAnySize;  ///< the largest size for which it is taken
+};
+
+struct PlannedStep {
+  std::vector<PlannedKernel> kernels;  ///< in ascending order of their limits; none: copy from the first buffer to the second
+  Dim size = 0;                        ///< what chooses among the kernels
+  std::vector<std::uint32_t> buffers;
+  int workspace = -1;  ///< the buffer that a library may use meanwhile
   Dim nanoseconds = 0;  ///< estimated on one thread
   Dim flops = 0;
   Dim bytes = 0;
@@ -34,6 +41,9 @@ struct PlannedStep {
   bool has_library = false;  ///< a library may compute it
   std::string shape;
   Origins origins;
+
+  /// The kernel for shapes of this size; there is one.
+  const PlannedKernel& kernel_for(std::int64_t at_size) const;
 };
 
 struct Plan {

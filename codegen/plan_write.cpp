@@ -102,18 +102,24 @@ class Writer {
                               kernel.product ? write(*kernel.product) : 0);
   }
 
+  flatbuffers::Offset<plan::Alternative> write(const PlannedKernel& kernel) {
+    return plan::CreateAlternative(fbb_, static_cast<std::uint32_t>(kernel.kernel), dim(kernel.tasks), dim(kernel.scratch_bytes), kernel.up_to);
+  }
+
   flatbuffers::Offset<plan::Step> write(const PlannedStep& step, std::uint32_t layer) {
     std::vector<std::uint32_t> symbols;
-    if (step.kernel >= 0) {
-      for (const std::string& name : plan_.kernels[step.kernel].symbols) {
+    if (!step.kernels.empty()) {
+      for (const std::string& name : plan_.kernels[static_cast<std::size_t>(step.kernels.front().kernel)].symbols) {
         const auto found = symbol_index_.find(name);
         internal_check(found != symbol_index_.end(), "symbol {} is bound by no input", name);
         symbols.push_back(static_cast<std::uint32_t>(found->second));
       }
     }
-    const auto kind = step.kernel >= 0 ? plan::StepKind::kernel : plan::StepKind::copy;
-    return plan::CreateStep(fbb_, kind, step.kernel >= 0 ? static_cast<std::uint32_t>(step.kernel) : 0, fbb_.CreateVector(step.buffers), fbb_.CreateVector(symbols),
-                            dim(step.tasks), dim(step.scratch_bytes), dim(step.nanoseconds), layer, step.workspace);
+    std::vector<flatbuffers::Offset<plan::Alternative>> alternatives;
+    for (const PlannedKernel& kernel : step.kernels) alternatives.push_back(write(kernel));
+    const auto kind = step.kernels.empty() ? plan::StepKind::copy : plan::StepKind::kernel;
+    return plan::CreateStep(fbb_, kind, fbb_.CreateVector(alternatives), dim(step.size), fbb_.CreateVector(step.buffers), fbb_.CreateVector(symbols),
+                            dim(step.nanoseconds), layer, step.workspace);
   }
 
   const Graph& graph_;
@@ -134,7 +140,9 @@ std::string layers_json(const Plan& plan) {
     return dim.text();
   };
   for (const PlannedStep& step : plan.steps) {
-    layers.push_back({{"name", step.kernel >= 0 ? plan.kernels[step.kernel].name : "copy"},
+    std::vector<std::string> kernels;
+    for (const PlannedKernel& kernel : step.kernels) kernels.push_back(plan.kernels[static_cast<std::size_t>(kernel.kernel)].name);
+    layers.push_back({{"kernels", kernels},
                       {"kind", step.kind},
                       {"nodes", step.origins},
                       {"flops", number_or_text(step.flops)},

@@ -49,6 +49,12 @@ std::int64_t Binding::evaluate_bytes(const plan::Dim& dim) const {
   return bytes;
 }
 
+const plan::Alternative& Binding::choose(const plan::Step& step) const {
+  const std::int64_t size = evaluate(*step.size());
+  const auto& alternatives = *step.alternatives();
+  return **std::find_if(alternatives.begin(), alternatives.end(), [&](const auto* alternative) { return size <= alternative->up_to(); });
+}
+
 void Binding::check_inputs(const intaglio_tensor* inputs, int count) const {
   const auto& ports = model_->inputs();
   if (count != static_cast<int>(ports.size()))

@@ -26,6 +26,9 @@ class Binding {
   /// The same for an amount of memory: CompileError (invalid) if it cannot be one.
   std::int64_t evaluate_bytes(const plan::Dim& dim) const;
 
+  /// Of the kernels that can compute a step, the one for the bound shapes; the step must not be a copy.
+  const plan::Alternative& choose(const plan::Step& step) const;
+
   struct Arena {
     std::vector<std::int64_t> offsets;  ///< one a buffer of the plan; 0 for those in other places
     std::int64_t bytes = 0;

@@ -6,6 +6,7 @@
 #include <xxhash.h>
 
 #include <algorithm>
+#include <limits>
 #include <nlohmann/json.hpp>
 #include <optional>
 
@@ -192,28 +193,40 @@ void Model::check_plan() const {
     if (!kernel->tensor_maps()) continue;
     for (const auto* map : *kernel->tensor_maps()) check_tensor_map(*map);
   }
-  for (std::uint32_t i = 0; i < steps; ++i) {
-    const plan::Step& step = *plan_->steps()->Get(i);
-    require(step.buffers() != nullptr, "a step without buffers");
-    check_dim(step.tasks());
-    check_dim(step.scratch_bytes());
-    check_dim(step.work());
-    for (std::uint32_t b : *step.buffers()) require(b < buffers, "a step's buffer");
-    if (step.symbols()) {
-      for (std::uint32_t s : *step.symbols()) require(s < symbols, "a step's symbol");
-    }
-    if (step.kind() == plan::StepKind::kernel) {
-      require(step.kernel() < plan_->kernels()->size(), "a step's kernel");
-      if (const auto* maps = plan_->kernels()->Get(step.kernel())->tensor_maps()) {
+  const auto check_alternatives = [&](const plan::Step& step) {
+    require(step.alternatives() && step.alternatives()->size() > 0, "a step without kernels");
+    const plan::Alternative* before = nullptr;
+    for (const auto* alternative : *step.alternatives()) {
+      check_dim(alternative->tasks());
+      check_dim(alternative->scratch_bytes());
+      require(!before || before->up_to() < alternative->up_to(), "the order of a step's kernels");
+      before = alternative;
+      require(alternative->kernel() < plan_->kernels()->size(), "a step's kernel");
+      const plan::Kernel& kernel = *plan_->kernels()->Get(alternative->kernel());
+      if (const auto* maps = kernel.tensor_maps()) {
         for (const auto* map : *maps) require(map->buffer() < step.buffers()->size(), "the buffer of a tensor map");
       }
-      if (const auto* product = plan_->kernels()->Get(step.kernel())->product()) {
+      if (const auto* product = kernel.product()) {
         for (const auto* matrix : {product->a(), product->b(), product->d(), product->c(), product->bias()})
           require(!matrix || matrix->buffer() < step.buffers()->size(), "the buffer of a matrix");
         require(step.workspace() >= 0 && static_cast<std::size_t>(step.workspace()) < buffers &&
                     plan_->buffers()->Get(static_cast<std::uint32_t>(step.workspace()))->place() == plan::Place::arena,
                 "the workspace of a product");
       }
+    }
+    require(before->up_to() == std::numeric_limits<std::int64_t>::max(), "a step without a kernel for large sizes");
+  };
+  for (std::uint32_t i = 0; i < steps; ++i) {
+    const plan::Step& step = *plan_->steps()->Get(i);
+    require(step.buffers() != nullptr, "a step without buffers");
+    check_dim(step.work());
+    check_dim(step.size());
+    for (std::uint32_t b : *step.buffers()) require(b < buffers, "a step's buffer");
+    if (step.symbols()) {
+      for (std::uint32_t s : *step.symbols()) require(s < symbols, "a step's symbol");
+    }
+    if (step.kind() == plan::StepKind::kernel) {
+      check_alternatives(step);
     } else {
       require(step.kind() == plan::StepKind::copy && step.buffers()->size() == 2, "a step's kind");
     }

@@ -54,6 +54,14 @@ std::string needs(const Json& variant) {
   return fmt::format("{}", fmt::join(variant.at("features").get<std::vector<std::string>>(), ", "));
 }
 
+/// What can compute a step: the runtime takes one of several kernels when shapes are bound.
+std::string kernels_of(const Json& step) {
+  const auto kernels = step.at("kernels").get<std::vector<std::string>>();
+  if (kernels.empty()) return "copy";
+  const std::string library = step.contains("library") ? " or " + step["library"].get<std::string>() : "";
+  return fmt::format("{}{}", fmt::join(kernels, " | "), library);
+}
+
 void print_variant(const Json& variant, const Json& steps, bool layers) {
   fmt::print("variant {}: needs {}\n", variant.at("name").get<std::string>(), needs(variant));
   const auto arena = variant.at("arena_bytes").get<std::int64_t>();
@@ -65,7 +73,7 @@ void print_variant(const Json& variant, const Json& steps, bool layers) {
   if (!layers) return;
   fmt::print("  kernels:\n");
   for (const Json& step : steps) {
-    fmt::print("    {:<14} {:<30} {}  <- {}\n", step.at("kind").get<std::string>(), step.at("shape").get<std::string>(), step.at("name").get<std::string>() + (step.contains("library") ? " or " + step["library"].get<std::string>() : ""),
+    fmt::print("    {:<14} {:<30} {}  <- {}\n", step.at("kind").get<std::string>(), step.at("shape").get<std::string>(), kernels_of(step),
                fmt::join(step.at("nodes").get<std::vector<std::string>>(), ", "));
   }
 }

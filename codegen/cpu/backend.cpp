@@ -42,7 +42,7 @@ KernelPlan plan_loops(kernel::Kernel kernel, std::string kind, const EmitOptions
 
 }  // namespace
 
-KernelPlan CpuBackend::plan_kernel(const Node& kernel_node) const {
+KernelChoice CpuBackend::plan_kernel(const Node& kernel_node) const {
   const EmitOptions emission = emit_options(target_, options_);
   const Node* root = region_root(*kernel_node.region());
   if (!root || root->op().op_class != OpClass::contraction) {

@@ -15,7 +15,7 @@ class CpuBackend final : public Backend {
   std::string variant() const override { return "cpu-" + target_.name; }
   nlohmann::ordered_json requirements() const override;
   std::string code_name() const override;
-  KernelPlan plan_kernel(const Node& kernel_node) const override;
+  KernelChoice plan_kernel(const Node& kernel_node) const override;
   Tensor pack_weights(const Node& kernel_node) const override;
   GeneratedCode generate(const std::vector<KernelPlan>& kernels) const override;
   std::string emit(const std::vector<KernelPlan>& kernels, std::string_view stage) const override;

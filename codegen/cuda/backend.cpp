@@ -68,10 +68,9 @@ KernelPlan plan_simt(Contraction spec, std::string kind, bool checked) {
   return plan;
 }
 
-KernelPlan plan_mma(Contraction spec, const MmaType& type, std::string kind, const MmaOptions& options) {
+KernelPlan plan_mma(Contraction spec, const MmaType& type, const MmaTile& tile, std::string kind, const MmaOptions& options) {
   KernelPlan plan;
   plan.kind = std::move(kind);
-  const MmaTile tile = choose_mma_tile(spec, type, options);
   plan.text = fmt::format("mma {}x{}x{}/{} {} {}", tile.rows, tile.columns, tile.step_bytes, tile.parts, options.hopper, to_text(spec));
   plan.name = spec.name = function_name(fmt::format("{}_mma_{}x{}", spec.name, tile.rows, tile.columns), plan.text);
   plan.symbols = spec.symbols;
@@ -85,11 +84,9 @@ KernelPlan plan_mma(Contraction spec, const MmaType& type, std::string kind, con
   return plan;
 }
 
-KernelPlan plan_wgmma(Contraction spec, const WgmmaOperands& operands, std::string kind, const std::optional<TileChoice>& choice) {
+KernelPlan plan_wgmma(Contraction spec, const TileRows& rows, const WgmmaOperands& operands, const WgmmaTile& tile, std::string kind) {
   KernelPlan plan;
   plan.kind = std::move(kind);
-  const TileRows rows(spec);
-  const WgmmaTile tile = choice ? WgmmaTile{choice->rows, choice->columns, choice->stages, choice->split} : choose_wgmma_tile(spec, rows, operands);
   const std::string split = tile.split > 1 ? fmt::format("_k{}", tile.split) : "";
   const std::string tactic = fmt::format("{}x{}x{}_s{}{}_wgmma_sm90a", tile.rows, tile.columns, operands.line_elements(), tile.stages, split);
   plan.text = tactic + " " + to_text(spec);
@@ -104,6 +101,22 @@ KernelPlan plan_wgmma(Contraction spec, const WgmmaOperands& operands, std::stri
   plan.tensor_maps = std::move(wgmma.maps);
   take(plan, std::move(wgmma.kernel));
   return plan;
+}
+
+KernelChoice choose_mma(const Contraction& spec, const MmaType& type, const std::string& kind, const MmaOptions& options) {
+  KernelChoice choice;
+  choice.size = spec.multiplications();
+  for (const auto& [tile, up_to] : choose_mma_tiles(spec, type, options)) choice.alternatives.push_back({plan_mma(spec, type, tile, kind, options), up_to});
+  return choice;
+}
+
+KernelChoice choose_wgmma(const Contraction& spec, const WgmmaOperands& operands, const std::string& kind, const std::optional<TileChoice>& given) {
+  const TileRows rows(spec);
+  if (given) return plan_wgmma(spec, rows, operands, {given->rows, given->columns, given->stages, given->split}, kind);
+  KernelChoice choice;
+  choice.size = spec.multiplications();
+  for (const auto& [tile, up_to] : choose_wgmma_tiles(spec, rows, operands)) choice.alternatives.push_back({plan_wgmma(spec, rows, operands, tile, kind), up_to});
+  return choice;
 }
 
 KernelPlan plan_depthwise_kernel(Contraction spec, const DepthwisePlan& tile, std::string kind, bool checked, bool overlaps) {
@@ -175,22 +188,24 @@ KernelPlan plan_attention(const Node& root, Attention spec, const CudaTarget& ta
 
 }  // namespace
 
-KernelPlan CudaBackend::plan_kernel(const Node& kernel_node) const {
+KernelChoice CudaBackend::plan_kernel(const Node& kernel_node) const {
   const Node* root = region_root(*kernel_node.region());
   const std::string kind = root ? std::string(root->op_name()) : "elementwise";
   if (!root || root->op().op_class != OpClass::contraction) return plan_loops(lower_to_loops(kernel_node, kLoopTraits), kind, options_.checked, !target_.is_ptx());
   if (root->is("attention")) return plan_attention(*root, describe_attention(kernel_node), target_, options_);
   Tactic tactic = choose_tactic(kernel_node, target_, options_);
-  KernelPlan plan = tactic.depthwise ? plan_depthwise_kernel(std::move(*tactic.spec), *tactic.depthwise, kind, options_.checked, !target_.is_ptx())
-                    : tactic.wgmma   ? plan_wgmma(std::move(*tactic.spec), *tactic.wgmma, kind, options_.wgmma_tile)
-                    : tactic.mma     ? plan_mma(std::move(*tactic.spec), *tactic.mma, kind, mma_options(target_, options_))
-                    : tactic.spec    ? plan_simt(std::move(*tactic.spec), kind, options_.checked)
-                                     : plan_loops(lower_naive_contraction(kernel_node), kind, options_.checked, !target_.is_ptx());
-  if (tactic.product) plan.text += to_text(*tactic.product);
-  plan.product = std::move(tactic.product);
-  plan.flops = contraction_flops(*root);
-  if (plan.multiplies.empty()) plan.multiplies = dtype_name(root->operand(0)->type.dtype);
-  return plan;
+  KernelChoice choice = tactic.wgmma       ? choose_wgmma(*tactic.spec, *tactic.wgmma, kind, options_.wgmma_tile)
+                        : tactic.mma       ? choose_mma(*tactic.spec, *tactic.mma, kind, mma_options(target_, options_))
+                        : tactic.depthwise ? plan_depthwise_kernel(std::move(*tactic.spec), *tactic.depthwise, kind, options_.checked, !target_.is_ptx())
+                        : tactic.spec      ? plan_simt(std::move(*tactic.spec), kind, options_.checked)
+                                           : plan_loops(lower_naive_contraction(kernel_node), kind, options_.checked, !target_.is_ptx());
+  for (auto& [plan, up_to] : choice.alternatives) {
+    if (tactic.product) plan.text += to_text(*tactic.product);
+    plan.product = tactic.product;
+    plan.flops = contraction_flops(*root);
+    if (plan.multiplies.empty()) plan.multiplies = dtype_name(root->operand(0)->type.dtype);
+  }
+  return choice;
 }
 
 Tensor CudaBackend::pack_weights(const Node& kernel_node) const {

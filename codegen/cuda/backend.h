@@ -14,7 +14,7 @@ class CudaBackend final : public Backend {
   nlohmann::ordered_json requirements() const override;
   std::string code_name() const override;
   TargetTraits traits() const override;
-  KernelPlan plan_kernel(const Node& kernel_node) const override;
+  KernelChoice plan_kernel(const Node& kernel_node) const override;
   Tensor pack_weights(const Node& kernel_node) const override;
   GeneratedCode generate(const std::vector<KernelPlan>& kernels) const override;
   std::string emit(const std::vector<KernelPlan>& kernels, std::string_view stage) const override;

@@ -5,6 +5,7 @@
 #include <string_view>
 
 #include "codegen/cuda/loops.h"
+#include "codegen/cuda/sized_tiles.h"
 #include "codegen/schedule/contraction.h"
 
 namespace intaglio::cuda {
@@ -47,8 +48,8 @@ struct MmaType {
 /// How a dense contraction can be multiplied; null where its operands have no such instruction.
 const MmaType* find_mma_type(const Contraction& spec, const MmaOptions& options);
 
-/// The tile that the cost model likes best.
-MmaTile choose_mma_tile(const Contraction& spec, const MmaType& type, const MmaOptions& options);
+/// The tiles that the cost model likes best, for ascending numbers of multiplications.
+std::vector<SizedTile<MmaTile>> choose_mma_tiles(const Contraction& spec, const MmaType& type, const MmaOptions& options);
 
 struct MmaKernel {
   CudaKernel kernel;

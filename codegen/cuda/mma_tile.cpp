@@ -30,37 +30,38 @@ constexpr std::array kTiles{
 
 /// Blocks that run at once; a large GPU has about this many multiprocessors.
 constexpr std::int64_t kProcessors = 132;
-/// What an extent known only at run time is taken for.
-constexpr std::int64_t kUnknownExtent = 1024;
 
 // Clocks: products of a multiprocessor in one, what a step takes beyond its products, a block before and after its sum, and a cluster to add up its parts.
 constexpr double kProductsPerClock = 1024, kStepClocks = 60, kBlockClocks = 1500, kJoinClocks = 1500;
 /// A part of a sum has at least so many steps.
 constexpr std::int64_t kLeastSteps = 3;
 
+std::int64_t ceil_div(std::int64_t a, std::int64_t b) { return (a + b - 1) / b; }
+
 }  // namespace
 
-MmaTile choose_mma_tile(const Contraction& spec, const MmaType& type, const MmaOptions& options) {
+std::vector<SizedTile<MmaTile>> choose_mma_tiles(const Contraction& spec, const MmaType& type, const MmaOptions& options) {
   const TileRows rows(spec);
-  const auto extent = [](const Dim& dim) { return dim.constant().value_or(kUnknownExtent); };
-  const auto ceil_div = [](std::int64_t a, std::int64_t b) { return (a + b - 1) / b; };
-  const std::int64_t m = extent(rows.row_count()), n = extent(spec.n.extent), products = extent(rows.product_count()), k = extent(spec.reduction_extent());
-  MmaTile best;
-  double least = std::numeric_limits<double>::infinity();
-  for (const RatedTile& rated : kTiles) {
-    MmaTile tile = rated.tile;
-    const std::int64_t step = tile.step_bytes / type.element_bytes();
-    for (tile.parts = 1; tile.parts <= (options.hopper ? 8 : 1); tile.parts *= 2) {
-      const std::int64_t steps = ceil_div(ceil_div(k, step), tile.parts);
-      if (tile.parts > 1 && steps < kLeastSteps) break;
-      const std::int64_t blocks = ceil_div(m, tile.rows) * ceil_div(n, tile.columns) * products * tile.parts;
-      const double step_clocks = kStepClocks + static_cast<double>(tile.rows * tile.columns * step) / (kProductsPerClock * rated.share);
-      const double block_clocks = static_cast<double>(steps) * step_clocks + kBlockClocks + (tile.parts > 1 ? kJoinClocks : 0);
-      const double time = static_cast<double>(ceil_div(blocks, kProcessors)) * block_clocks;
-      if (time < least) least = time, best = tile;
-    }
+  std::vector<RatedTile> candidates;
+  for (RatedTile rated : kTiles) {
+    for (rated.tile.parts = 1; rated.tile.parts <= (options.hopper ? 8 : 1); rated.tile.parts *= 2) candidates.push_back(rated);
   }
-  return best;
+  const auto model_at = [&](const ExtentOf& extent) {
+    const std::int64_t m = extent(rows.row_count()), n = extent(spec.n.extent), products = extent(rows.product_count()), k = extent(spec.reduction_extent());
+    return [=, element_bytes = type.element_bytes()](const RatedTile& rated) {
+      const auto& [tile, share] = rated;
+      const std::int64_t step = tile.step_bytes / element_bytes;
+      const std::int64_t steps = ceil_div(ceil_div(k, step), tile.parts);
+      if (tile.parts > 1 && steps < kLeastSteps) return std::numeric_limits<double>::infinity();
+      const std::int64_t blocks = ceil_div(m, tile.rows) * ceil_div(n, tile.columns) * products * tile.parts;
+      const double step_clocks = kStepClocks + static_cast<double>(tile.rows * tile.columns * step) / (kProductsPerClock * share);
+      const double block_clocks = static_cast<double>(steps) * step_clocks + kBlockClocks + (tile.parts > 1 ? kJoinClocks : 0);
+      return static_cast<double>(ceil_div(blocks, kProcessors)) * block_clocks;
+    };
+  };
+  std::vector<SizedTile<MmaTile>> tiles;
+  for (const auto& [rated, up_to] : choose_tiles(spec, candidates, model_at)) tiles.push_back({rated.tile, up_to});
+  return tiles;
 }
 
 }  // namespace intaglio::cuda

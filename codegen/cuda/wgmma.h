@@ -2,6 +2,7 @@
 #pragma once
 
 #include "codegen/cuda/loops.h"
+#include "codegen/cuda/sized_tiles.h"
 #include "codegen/cuda/wgmma_operands.h"
 
 namespace intaglio::cuda {
@@ -23,8 +24,8 @@ struct WgmmaTile {
   int blocks() const;
 };
 
-/// The tile that a model of the time likes best.
-WgmmaTile choose_wgmma_tile(const Contraction& spec, const TileRows& rows, const WgmmaOperands& operands);
+/// The tiles that a model of the time likes best, for ascending numbers of multiplications.
+std::vector<SizedTile<WgmmaTile>> choose_wgmma_tiles(const Contraction& spec, const TileRows& rows, const WgmmaOperands& operands);
 
 struct WgmmaKernel {
   CudaKernel kernel;

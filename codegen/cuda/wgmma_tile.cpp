@@ -14,8 +14,6 @@ constexpr std::int64_t kProcessors = 132;
 constexpr int kSharedBytes = 227 << 10, kRegisters = 65536, kThreads = 2048;
 /// Of a thread, about, beside its sums.
 constexpr int kOtherRegisters = 48;
-/// What a symbol is taken for.
-constexpr std::int64_t kUnknownExtent = 8;
 
 // Cycles, and bytes a cycle, of one multiprocessor; measured on an H100.
 constexpr double kCyclesOfStep = 1.0 / 2048 * 64;  ///< to multiply one line of `a` with one of `b`
@@ -78,30 +76,33 @@ int WgmmaTile::blocks() const {
   return std::max(1, std::min({kSharedBytes / (shared_bytes() + 1024), of_registers, kThreads / threads()}));
 }
 
-WgmmaTile choose_wgmma_tile(const Contraction& spec, const TileRows& rows, const WgmmaOperands& operands) {
-  const auto extent = [](const Dim& dim) { return dim.evaluate([](const std::string&) { return kUnknownExtent; }); };
-  const std::int64_t steps = extent(spec.r.extent * spec.s.extent) * ceildiv(extent(spec.c.extent), operands.line_elements());
-  const bool known_steps = (spec.r.extent * spec.s.extent * spec.c.extent).is_constant();
-  const Problem problem{extent(rows.row_count()), extent(spec.n.extent), extent(rows.product_count()), steps, epilogue_bytes(spec)};
-  WgmmaTile best;
-  double least = std::numeric_limits<double>::infinity();
+std::vector<SizedTile<WgmmaTile>> choose_wgmma_tiles(const Contraction& spec, const TileRows& rows, const WgmmaOperands& operands) {
+  const bool known_steps = spec.reduction_extent().is_constant();
+  std::vector<WgmmaTile> candidates;
   for (const Shape& shape : kShapes) {
     // Lines of columns are copied 64 columns at a time.
     if (!operands.b.along_sum && shape.columns % 64 != 0) continue;
     for (int split : kSplits) {
       for (int stages : kStages) {
         const WgmmaTile tile{shape.rows, shape.columns, stages, split};
-        if (tile.shared_bytes() > kSharedBytes) continue;
-        // A stage is given back when the one after it is multiplied: a single one does only for a single step.
-        if (stages == 1 ? !known_steps || steps > 1 : stages > std::max<std::int64_t>(ceildiv(steps, split), 2)) continue;
+        if (tile.shared_bytes() > kSharedBytes || (stages == 1 && !known_steps)) continue;
         // Each block has a part of the sum, each warp at most one of the joined ones, and the stages have room for the sums.
-        if (split > 1 && (!known_steps || steps < 2 * split || tile.moves_registers() || tile.columns > 32 * split || tile.rows * tile.columns * 4 > stages * tile.stage_bytes())) continue;
-        const double time = cycles(problem, tile);
-        if (time < least) least = time, best = tile;
+        if (split > 1 && (!known_steps || tile.moves_registers() || tile.columns > 32 * split || tile.rows * tile.columns * 4 > stages * tile.stage_bytes())) continue;
+        candidates.push_back(tile);
       }
     }
   }
-  return best;
+  const std::int64_t moved = epilogue_bytes(spec);
+  return choose_tiles(spec, candidates, [&](const ExtentOf& extent) {
+    const std::int64_t steps = extent(spec.r.extent * spec.s.extent) * ceildiv(extent(spec.c.extent), operands.line_elements());
+    const Problem problem{extent(rows.row_count()), extent(spec.n.extent), extent(rows.product_count()), steps, moved};
+    return [problem](const WgmmaTile& tile) {
+      // A stage is given back when the one after it is multiplied: a single one does only for a single step.
+      const bool fills_stages = tile.stages == 1 ? problem.steps <= 1 : tile.stages <= std::max<std::int64_t>(ceildiv(problem.steps, tile.split), 2);
+      const bool fills_parts = tile.split == 1 || problem.steps >= 2 * tile.split;
+      return fills_stages && fills_parts ? cycles(problem, tile) : std::numeric_limits<double>::infinity();
+    };
+  });
 }
 
 }  // namespace intaglio::cuda

@@ -239,6 +239,12 @@ class Describer {
 
 }  // namespace
 
+Dim Contraction::multiplications() const {
+  Dim count = y.extent * x.extent * n.extent * reduction_extent();
+  for (const Axis& axis : batch) count = count * axis.extent;
+  return count;
+}
+
 std::optional<Contraction> describe_contraction(const Node& kernel_node) {
   const Graph& region = *kernel_node.region();
   const Node* root = region_root(region);

@@ -64,6 +64,8 @@ struct Contraction : RootedKernel {
   int constant_b = -1;
 
   Dim reduction_extent() const { return r.extent * s.extent * c.extent; }
+  /// Of elements, in all sums.
+  Dim multiplications() const;
 };
 
 /// The contraction of a `kernel` node whose root is matmul or conv of at most two spatial dimensions; nothing for others, which lower_naive serves.

@@ -73,14 +73,15 @@ void CpuExecutor::prepare_steps() {
   for (std::uint32_t i = 0; i < plan.steps()->size(); ++i) {
     const plan::Step& from = *plan.steps()->Get(i);
     Step& step = steps_[i];
-    step.tasks = binding_.evaluate(*from.tasks());
+    step.chosen = from.kind() == plan::StepKind::kernel ? &binding_.choose(from) : nullptr;
+    step.tasks = step.chosen ? binding_.evaluate(*step.chosen->tasks()) : 1;
     step.nanoseconds = binding_.evaluate(*from.work());
     step.pointers.assign(from.buffers()->size(), nullptr);
     step.symbols.clear();
     if (from.symbols()) {
       for (std::uint32_t s : *from.symbols()) step.symbols.push_back(binding_.symbols()[s]);
     }
-    const std::int64_t bytes = binding_.evaluate_bytes(*from.scratch_bytes());
+    const std::int64_t bytes = step.chosen ? binding_.evaluate_bytes(*step.chosen->scratch_bytes()) : 0;
     step.args.scratch_stride = (bytes + INTAGLIO_ALIGNMENT - 1) / INTAGLIO_ALIGNMENT * INTAGLIO_ALIGNMENT;
     scratch_bytes = std::max(scratch_bytes, step.args.scratch_stride);
   }
@@ -157,7 +158,7 @@ void CpuExecutor::start(intaglio_tensor* outputs, bool profile) {
 int CpuExecutor::run_step(std::uint32_t i) {
   const plan::Step& from = *binding_.plan().steps()->Get(i);
   Step& step = steps_[i];
-  if (from.kind() == plan::StepKind::copy) {
+  if (!step.chosen) {
     std::memcpy(step.pointers[1], step.pointers[0], static_cast<std::size_t>(binding_.buffer_bytes(from.buffers()->Get(1))));
     return 1;
   }
@@ -165,7 +166,7 @@ int CpuExecutor::run_step(std::uint32_t i) {
   struct Call {
     IntaglioKernel kernel;
     const IntaglioKernelArgs* args;
-  } call{target_.kernel(from.kernel()), &step.args};
+  } call{target_.kernel(step.chosen->kernel()), &step.args};
   const ThreadPool::Job job{[](void* context, std::int64_t begin, std::int64_t end, std::int32_t worker) {
                               const Call& c = *static_cast<const Call*>(context);
                               return c.kernel(c.args, begin, end, worker);
@@ -186,7 +187,8 @@ void CpuExecutor::run_steps(bool profile) {
     const double began = profile ? now_us() : 0;
     const int threads = run_step(i);
     if (!profile) continue;
-    const char* name = from.kind() == plan::StepKind::copy ? "copy" : plan.kernels()->Get(from.kernel())->name()->c_str();
+    const plan::Alternative* chosen = steps_[i].chosen;
+    const char* name = chosen ? plan.kernels()->Get(chosen->kernel())->name()->c_str() : "copy";
     step_times_.push_back({i, from.layer(), name, began - run_began_us_, now_us() - began, steps_[i].tasks, threads});
   }
 }

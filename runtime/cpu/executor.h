@@ -43,6 +43,7 @@ class CpuExecutor : public Executor {
     bool used = false;
   };
   struct Step {
+    const plan::Alternative* chosen = nullptr;  ///< null for copies
     IntaglioKernelArgs args = {};
     std::vector<void*> pointers;
     std::vector<std::int64_t> symbols;

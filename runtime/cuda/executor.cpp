@@ -122,25 +122,26 @@ void CudaExecutor::prepare_steps() {
       for (std::uint32_t s : *from.symbols()) step.symbols.push_back(binding_.symbols()[s]);
     }
     step.status = memory_.data() + static_cast<CUdeviceptr>(statuses_at_) + i * sizeof(IntaglioKernelStatus);
-    step.tasks = binding_.evaluate(*from.tasks());
+    step.chosen = from.kind() == plan::StepKind::kernel ? &binding_.choose(from) : nullptr;
+    step.tasks = step.chosen ? binding_.evaluate(*step.chosen->tasks()) : 1;
     if (step.tasks > std::numeric_limits<std::int32_t>::max()) {
       throw CompileError(
           ErrorCode::invalid,
           Diagnostic{binding_.model().step_name(i), "the shapes of the inputs need more blocks than a GPU can start",
                      std::to_string(std::numeric_limits<std::int32_t>::max()), std::to_string(step.tasks), "run smaller batches"});
     }
-    if (from.kind() == plan::StepKind::kernel && step.tasks > 0) step.maps = encode_maps(from, step.pointers, binding_, i);
+    if (step.chosen && step.tasks > 0) step.maps = encode_maps(from, *step.chosen, step.pointers, binding_, i);
     for (CUdeviceptr& pointer : step.pointers) step.parameters.push_back(&pointer);
     for (std::int64_t& symbol : step.symbols) step.parameters.push_back(&symbol);
     step.parameters.push_back(&step.status);
     for (CUtensorMap& map : step.maps) step.parameters.push_back(&map);
-    if (from.kind() == plan::StepKind::kernel) prepare_product(i);
+    if (step.chosen) prepare_product(i);
   }
 }
 
 void CudaExecutor::prepare_product(std::uint32_t i) {
   const plan::Step& from = *binding_.plan().steps()->Get(i);
-  const plan::Product* product = binding_.plan().kernels()->Get(from.kernel())->product();
+  const plan::Product* product = binding_.plan().kernels()->Get(steps_[i].chosen->kernel())->product();
   if (!product || !model_.library()) return;
   const auto buffer = static_cast<std::uint32_t>(from.workspace());
   const CublasWorkspace workspace{pointers_[buffer], static_cast<std::size_t>(binding_.buffer_bytes(buffer))};
@@ -161,7 +162,7 @@ void CudaExecutor::stage_inputs() {
 void CudaExecutor::launch_step(std::uint32_t i, bool early) {
   const plan::Step& from = *binding_.plan().steps()->Get(i);
   Step& step = steps_[i];
-  if (from.kind() == plan::StepKind::copy) {
+  if (!step.chosen) {
     const auto bytes = static_cast<std::size_t>(binding_.buffer_bytes(from.buffers()->Get(1)));
     if (bytes > 0)
       check(driver().copy_on_device_async(step.pointers[1], step.pointers[0], bytes, stream_), "a tensor cannot be copied on the GPU");
@@ -174,7 +175,7 @@ void CudaExecutor::launch_step(std::uint32_t i, bool early) {
     throw CompileError(ErrorCode::environment, Diagnostic{binding_.model().step_name(i), fmt::format("cuBLASLt fails with status {}", status), "", "",
                                                           "compile without --enable-tactic cublaslt"});
   }
-  const LoadedKernel& kernel = model_.kernel(from.kernel());
+  const LoadedKernel& kernel = model_.kernel(step.chosen->kernel());
   CUlaunchAttribute attribute{kProgrammaticStreamSerialization, {1}};
   const CUlaunchConfig config{static_cast<unsigned>(step.tasks), 1,       1,      kernel.block_threads, 1, 1, kernel.shared_bytes, stream_, &attribute,
                               early && kernel.overlaps ? 1u : 0u};
@@ -280,9 +281,9 @@ void CudaExecutor::read_profile() {
   for (std::uint32_t i = 0; i < steps_.size(); ++i) {
     const plan::Step& from = *plan.steps()->Get(i);
     const CUevent after = events_[first_step + 1 + i];
-    const bool copies = from.kind() == plan::StepKind::copy;
-    const char* name = copies ? "copy" : steps_[i].product ? "cublaslt" : plan.kernels()->Get(from.kernel())->name()->c_str();
-    const auto threads = copies || steps_[i].product ? 1 : static_cast<std::int32_t>(model_.kernel(from.kernel()).block_threads);
+    const plan::Alternative* chosen = steps_[i].chosen;
+    const char* name = !chosen ? "copy" : steps_[i].product ? "cublaslt" : plan.kernels()->Get(chosen->kernel())->name()->c_str();
+    const auto threads = !chosen || steps_[i].product ? 1 : static_cast<std::int32_t>(model_.kernel(chosen->kernel()).block_threads);
     step_times_.push_back({i, from.layer(), name, elapsed_us(events_[began], before), elapsed_us(before, after), steps_[i].tasks, threads});
     before = after;
   }

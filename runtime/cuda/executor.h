@@ -26,6 +26,7 @@ class CudaExecutor : public Executor {
  private:
   /// A step's launch: parameters are pointers to what follows.
   struct Step {
+    const plan::Alternative* chosen = nullptr;  ///< null for copies
     std::vector<CUdeviceptr> pointers;
     std::vector<std::int64_t> symbols;
     CUdeviceptr status = 0;

@@ -67,9 +67,10 @@ CUtensorMap encode(const plan::TensorMap& from, CUdeviceptr pointer, std::int64_
 
 }  // namespace
 
-std::vector<CUtensorMap> encode_maps(const plan::Step& from, const std::vector<CUdeviceptr>& pointers, const Binding& binding, std::uint32_t step) {
+std::vector<CUtensorMap> encode_maps(const plan::Step& from, const plan::Alternative& chosen, const std::vector<CUdeviceptr>& pointers, const Binding& binding,
+                                     std::uint32_t step) {
   std::vector<CUtensorMap> maps;
-  const auto* described = binding.plan().kernels()->Get(from.kernel())->tensor_maps();
+  const auto* described = binding.plan().kernels()->Get(chosen.kernel())->tensor_maps();
   if (!described) return maps;
   for (const auto* map : *described) {
     const std::int64_t bytes = binding.buffer_bytes(from.buffers()->Get(map->buffer()));

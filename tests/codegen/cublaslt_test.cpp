@@ -15,7 +15,7 @@ namespace {
 
 KernelPlan plan_of(const WrappedGroup& group, CodegenOptions options = {}) {
   options.enabled_tactics.insert("cublaslt");
-  return cuda::CudaBackend(options, "sm_90a").plan_kernel(*group.node);
+  return cuda::CudaBackend(options, "sm_90a").plan_kernel(*group.node).alternatives.front().kernel;
 }
 
 /// A product as the library computes it, in the kernel's buffers.
@@ -136,7 +136,7 @@ TEST(Cublaslt, RefusesWhatItDoesNotCompute) {
 
 TEST(Cublaslt, IsOffByDefaultAndInCheckedMode) {
   const std::string text = "graph @g(%x: f32[5,24], %y: f32[24,40]) -> f32[5,40] {\n %0 = matmul(%x, %y) : f32[5,40]\n return %0 }";
-  EXPECT_FALSE(cuda::CudaBackend({}, "sm_90a").plan_kernel(*wrap_group(text).node).product);
+  EXPECT_FALSE(cuda::CudaBackend({}, "sm_90a").plan_kernel(*wrap_group(text).node).alternatives.front().kernel.product);
   CodegenOptions checked;
   checked.checked = true;
   expect_refused(text, checked);

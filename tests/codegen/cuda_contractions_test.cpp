@@ -60,7 +60,12 @@ class Case {
 
   void expect(const CodegenOptions& options, const Tactic& tactic) {
     if (cuda_test() == CudaTest::emulate) {
-      emulate(options, tactic);
+      EmulatedGpu gpu(*graph_, options, tactic.arch);
+      EXPECT_NE(gpu.plan().kernels.at(0).name.find(tactic.word), std::string::npos) << gpu.plan().kernels[0].name;
+      for (std::size_t i = 0; i < gpu.plan().steps.at(0).kernels.size(); ++i) {
+        gpu.force_alternative(i);
+        emulate(gpu);
+      }
     } else if (cuda_test() != CudaTest::none) {
       const GpuProgram gpu(*graph_, options, tactic.arch);
       if (cuda_test() == CudaTest::run) expect_is_reference(gpu.run(given_, shapes_, {buffers_.back()}).at(0));
@@ -69,9 +74,7 @@ class Case {
 
  private:
   /// In both orders of blocks and threads.
-  void emulate(const CodegenOptions& options, const Tactic& tactic) {
-    const EmulatedGpu gpu(*graph_, options, tactic.arch);
-    EXPECT_NE(gpu.plan().kernels.at(0).name.find(tactic.word), std::string::npos) << gpu.plan().kernels[0].name;
+  void emulate(const EmulatedGpu& gpu) {
     for (Guard guard : {Guard::before, Guard::after}) {
       try {
         expect_is_reference(gpu.run(given_, symbols_, guard).at(0));
@@ -130,6 +133,11 @@ TEST(CudaContractions, SumsOfSymbolicLength) {
       "graph @g(%x: f16[70,K,8], %y: f16[K,8,40]) -> f16[70,40] {\n %0 = reshape(%x) {shape=[70,8*K]} : f16[70,8*K]\n"
       " %1 = reshape(%y) {shape=[8*K,40]} : f16[8*K,40]\n %2 = matmul(%0, %1) : f16[70,40]\n return %2 }";
   for (int k : {1, 16, 70}) expect_matches(text, {kWgmma, kMma, kSimt}, {{"K", k}});
+}
+
+/// Each for a range of sizes, and right at any.
+TEST(CudaContractions, SymbolicRowsHaveSeveralTiles) {
+  for (const Tactic& tactic : {kWgmma, kMma}) expect_matches(matmul("f16", "N", 512, 256, "w"), {tactic}, {{"N", 70}});
 }
 
 TEST(CudaContractions, LongSumsAreSplit) {

@@ -1,6 +1,8 @@
 // See emulated_gpu.h.
 #include "tests/codegen/emulated_gpu.h"
 
+#include <algorithm>
+
 #include "codegen/cuda/backend.h"
 #include "intaglio/artifact.h"
 #include "tests/codegen/emulator/tensor_map.h"
@@ -35,10 +37,11 @@ std::vector<Tensor> EmulatedGpu::run(const std::vector<Tensor>& inputs, const Sy
 }
 
 void EmulatedGpu::run_step(const PlannedStep& step, const PlanMemory& memory, const SymbolValues& symbols, Guard guard) const {
-  if (step.kernel < 0) return memory.copy(step);
-  const std::int64_t blocks = bound(step.tasks, symbols);
+  if (step.kernels.empty()) return memory.copy(step);
+  const PlannedKernel& chosen = forced_ ? step.kernels.at(std::min(*forced_, step.kernels.size() - 1)) : step.kernel_for(bound(step.size, symbols));
+  const std::int64_t blocks = bound(chosen.tasks, symbols);
   if (blocks <= 0) return;
-  const KernelPlan& kernel = plan_.kernels[static_cast<std::size_t>(step.kernel)];
+  const KernelPlan& kernel = plan_.kernels[static_cast<std::size_t>(chosen.kernel)];
   std::vector<void*> buffers = memory.of_step(step);
   std::vector<std::int64_t> values;
   for (const std::string& name : kernel.symbols) values.push_back(symbols.at(name));
@@ -59,7 +62,7 @@ void EmulatedGpu::run_step(const PlannedStep& step, const PlanMemory& memory, co
     memory.forbid(step);
     launch.previous_ends = [&] { memory.allow(step); };
   }
-  kernels_[static_cast<std::size_t>(step.kernel)]->launch(launch, parameters.data());
+  kernels_[static_cast<std::size_t>(chosen.kernel)]->launch(launch, parameters.data());
   throw_reported(status);
 }
 

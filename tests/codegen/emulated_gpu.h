@@ -2,6 +2,7 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -21,6 +22,8 @@ class EmulatedGpu {
   std::vector<Tensor> run(const std::vector<Tensor>& inputs, const SymbolValues& symbols, Guard guard) const;
 
   const Plan& plan() const { return plan_; }
+  /// From now on steps run this one of their alternatives, or the last one if they have fewer, whatever their size is.
+  void force_alternative(std::size_t index) { forced_ = index; }
 
  private:
   void run_step(const PlannedStep& step, const PlanMemory& memory, const SymbolValues& symbols, Guard guard) const;
@@ -29,6 +32,7 @@ class EmulatedGpu {
   Plan plan_;
   WeightStore weights_;
   std::vector<std::unique_ptr<EmulatedKernel>> kernels_;
+  std::optional<std::size_t> forced_;
 };
 
 }  // namespace intaglio::testing

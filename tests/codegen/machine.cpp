@@ -86,13 +86,14 @@ std::vector<Tensor> Machine::run(const std::vector<Tensor>& inputs, const Symbol
 }
 
 void Machine::run_step(const PlannedStep& step, const PlanMemory& memory, const SymbolValues& symbols, Guard guard) const {
-  if (step.kernel < 0) return memory.copy(step);
+  if (step.kernels.empty()) return memory.copy(step);
+  const PlannedKernel& chosen = step.kernel_for(bound(step.size, symbols));
   const std::vector<void*> arguments = memory.of_step(step);
-  const KernelPlan& kernel = plan_.kernels[static_cast<std::size_t>(step.kernel)];
+  const KernelPlan& kernel = plan_.kernels[static_cast<std::size_t>(chosen.kernel)];
   const IntaglioKernel function = library_->kernel(kernel.name.c_str());
   std::vector<std::int64_t> values;
   for (const std::string& name : kernel.symbols) values.push_back(symbols.at(name));
-  const std::int64_t stride = (bound(step.scratch_bytes, symbols) + INTAGLIO_ALIGNMENT - 1) / INTAGLIO_ALIGNMENT * INTAGLIO_ALIGNMENT;
+  const std::int64_t stride = (bound(chosen.scratch_bytes, symbols) + INTAGLIO_ALIGNMENT - 1) / INTAGLIO_ALIGNMENT * INTAGLIO_ALIGNMENT;
   const GuardedMemory scratch(static_cast<std::size_t>(stride * kWorkers), guard);
   IntaglioKernelStatus status = {};
   const IntaglioKernelArgs args{arguments.data(), values.data(), reinterpret_cast<char*>(scratch.data()), stride, &status};
@@ -101,7 +102,7 @@ void Machine::run_step(const PlannedStep& step, const PlanMemory& memory, const 
     if (returned != status.code) throw std::logic_error(fmt::format("{} returned, with status {}", returned, status.code));
     throw_reported(status);
   };
-  const std::int64_t tasks = bound(step.tasks, symbols);
+  const std::int64_t tasks = bound(chosen.tasks, symbols);
   if (guard == Guard::before) return call(0, tasks, 0);
   for (std::int64_t task = tasks - 1; task >= 0; --task) call(task, task + 1, task % kWorkers);
 }

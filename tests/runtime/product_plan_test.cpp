@@ -1,41 +1,18 @@
 // Plans with products for cuBLASLt, whole and damaged: they are checked before any device is asked for.
 #include <gtest/gtest.h>
 
-#define XXH_INLINE_ALL
-#include <fmt/format.h>
-#include <xxhash.h>
-
-#include <functional>
-#include <nlohmann/json.hpp>
-
 #include "artifacts.h"
-#include "codegen/backend.h"
-#include "codegen/plan.h"
-#include "intaglio/artifact.h"
-#include "passes/pass.h"
+#include "plans.h"
 
 namespace intaglio::test {
 namespace {
 
 /// What is said of an artifact whose plan is that of products on a GPU, `change`d.
 std::string refusal(const std::function<void(Plan&)>& change) {
-  static const Artifact artifact(perceptron_text());
-  const auto graph = std::move(parse_graphs(perceptron_text(), "test").front());
-  run_passes(*graph, pipeline(), {}, {});
   CodegenOptions options;
   options.targets = {"cuda"};
   options.enabled_tactics = {"cublaslt"};
-  WeightStore weights;
-  Plan plan = make_plan(*graph, *make_backends(options).front(), weights);
-  change(plan);
-  Entries entries = unpack(artifact.bytes());
-  std::string& bytes = entry(entries, INTAGLIO_PLAN_NAME);
-  bytes = serialize_plan(*graph, plan, {});
-  std::string& text = entry(entries, INTAGLIO_MANIFEST_NAME);
-  auto manifest = nlohmann::ordered_json::parse(text);
-  manifest["variants"][0]["plan_xxh64"] = fmt::format("{:016x}", XXH64(bytes.data(), bytes.size(), 0));
-  text = manifest.dump(1);
-  return load(pack(entries)).text;
+  return refusal_of_plan(perceptron_text(), options, change);
 }
 
 LibraryProduct& product(Plan& plan) { return plan.kernels.at(0).product.value(); }
