@@ -3,6 +3,7 @@
 #include "codegen/cuda/sized_tiles.h"
 
 #include <algorithm>
+#include <bit>
 #include <cmath>
 #include <limits>
 
@@ -14,11 +15,11 @@ namespace {
 
 constexpr double kNever = std::numeric_limits<double>::infinity();
 /// Each pick is a kernel to compile.
-constexpr std::size_t kMostPicks = 4;
+constexpr std::size_t kMostPicks = 6;
 /// How much longer than the best one a pick may take: models of time are not better than that.
 constexpr double kTolerance = 0.05;
-/// Symbols are sampled one by one at first, in steps of a tenth up to what batches may be, and in powers of two up to what tokens may be.
-constexpr std::int64_t kLargestBatch = 512, kLargestSymbol = 1 << 16;
+/// Symbols are sampled at the powers of two, which are batches that people choose, and halfway between, up to what numbers of tokens may be.
+constexpr std::int64_t kLargestSymbol = 1 << 16;
 /// Multiplications beyond which nothing is sampled.
 constexpr std::int64_t kLargestSize = std::int64_t{1} << 50;
 
@@ -92,8 +93,8 @@ std::vector<ExtentSample> sample_extents(const Dim& size) {
     return [value](const Dim& dim) { return dim.evaluate([&](const std::string&) { return value; }); };
   };
   std::vector<ExtentSample> samples;
-  const auto step = [](std::int64_t value) { return value >= kLargestBatch ? value : std::max<std::int64_t>(1, value / 10); };
-  for (std::int64_t value = 1; value <= kLargestSymbol; value += step(value)) {
+  const auto next = [](std::int64_t value) { return std::has_single_bit(static_cast<std::uint64_t>(value)) ? value + std::max<std::int64_t>(value / 2, 1) : value / 3 * 4; };
+  for (std::int64_t value = 1; value <= kLargestSymbol; value = next(value)) {
     const ExtentOf extent = with_symbols(value);
     const std::int64_t at = extent(size);
     if (at > kLargestSize) break;

@@ -42,7 +42,7 @@ TEST(SizedTiles, AreFew) {
     TileSample& sample = samples.emplace_back(TileSample{i + 1, std::vector<double>(40, 2.0)});
     sample.times[static_cast<std::size_t>(i)] = 1;
   }
-  EXPECT_EQ(cuda::pick_tiles(samples).size(), 4U);
+  EXPECT_EQ(cuda::pick_tiles(samples).size(), 6U);
 }
 
 TEST(SizedTiles, AConstantSizeIsSampledOnce) {
