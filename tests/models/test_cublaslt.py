@@ -30,8 +30,8 @@ def random_array(*shape):
 
 
 def product(a_shape, b_shape, constant, epilogue):
-    """A product with what `epilogue` names, its rows symbolic; and its inputs."""
-    b, result = random_array(*b_shape), [*a_shape[:-1], b_shape[-1]]
+    """A product with what `epilogue` names, its rows symbolic, between plain ones, so that all it reads and writes has one type under --precision; and the inputs."""
+    b = random_array(*b_shape)
     feed, constants, nodes, last = {"a": random_array(*a_shape)}, [], [helper.make_node("MatMul", ["a", "b"], ["m"])], "m"
     (constants.append(numpy_helper.from_array(b, "b")) if constant else feed.update(b=b))
     if "bias" in epilogue:
@@ -39,17 +39,24 @@ def product(a_shape, b_shape, constant, epilogue):
         nodes.append(helper.make_node("Add", [last, "bias"], ["biased"]))
         last = "biased"
     if "residual" in epilogue:
-        feed["r"] = random_array(*result)
-        nodes.append(helper.make_node("Add", [last, "r"], ["sum"]))
+        feed["r"] = random_array(*a_shape[:-1], 16)
+        constants.append(numpy_helper.from_array(random_array(16, b_shape[-1]), "before"))
+        nodes.append(helper.make_node("MatMul", ["r", "before"], ["residual"]))
+        nodes.append(helper.make_node("Add", [last, "residual"], ["sum"]))
         last = "sum"
     if "relu" in epilogue:
         nodes.append(helper.make_node("Relu", [last], ["clipped"]))
         last = "clipped"
-    nodes.append(helper.make_node("Identity", [last], ["y"]))
+    constants.append(numpy_helper.from_array(random_array(b_shape[-1], 8), "tail"))
+    nodes.append(helper.make_node("MatMul", [last, "tail"], ["y"]))
     symbolic = lambda name, shape: [*shape[:-2], "M", shape[-1]] if name in ("a", "r") else list(shape)
     inputs = [helper.make_tensor_value_info(name, TensorProto.FLOAT, symbolic(name, array.shape)) for name, array in feed.items()]
     graph = helper.make_graph(nodes, "product", inputs, [helper.make_tensor_value_info("y", TensorProto.FLOAT, None)], constants)
     return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8), feed
+
+
+def product_count(case):
+    return 3 if "residual" in case[3] else 2
 
 
 def kernels_that_ran(artifact, folder, rows):
@@ -74,7 +81,7 @@ def test_product(case, precision, tmp_path):
     assert got.shape == expected.shape
     assert np.abs(got - expected).max() <= PRECISIONS[precision] * max(1, np.abs(expected).max())
     rows = ",".join(f"{name}:{'x'.join(map(str, array.shape))}" for name, array in feed.items())
-    assert "cublaslt" in kernels_that_ran(tmp_path / "model.tar", tmp_path, rows)
+    assert kernels_that_ran(tmp_path / "model.tar", tmp_path, rows).count("cublaslt") == product_count(case)
 
 
 @on_gpu
@@ -104,12 +111,14 @@ def test_without_the_library_our_own_kernel_runs(tmp_path):
 
 
 @pytest.mark.skipif(not has_nvrtc(), reason="NVRTC is not installed")
-def test_layers_name_what_the_library_may_compute(tmp_path):
-    model, _ = product(*PRODUCTS[0])
+@pytest.mark.parametrize("precision", PRECISIONS)
+@pytest.mark.parametrize("case", PRODUCTS, ids=str)
+def test_layers_name_what_the_library_may_compute(case, precision, tmp_path):
+    model, _ = product(*case)
     onnx.save(model, tmp_path / "model.onnx")
     listed = []
     for options in ([], ["--enable-tactic", "cublaslt"]):
-        compile_model(tmp_path / "model.onnx", tmp_path / "model.tar", ["--target", "cuda", *options])
+        compile_model(tmp_path / "model.onnx", tmp_path / "model.tar", ["--target", "cuda", "--precision", precision, *options])
         text = subprocess.run([INTAGLIO, "inspect", tmp_path / "model.tar", "--layers"], check=True, capture_output=True, text=True).stdout
-        listed.append("or cublaslt" in text)
-    assert listed == [False, True]
+        listed.append(text.count("or cublaslt"))
+    assert listed == [0, product_count(case)]
