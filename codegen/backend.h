@@ -26,6 +26,8 @@ struct GeneratedCode {
 struct TargetTraits {
   std::int64_t attention_columns = 0;  ///< attention whose heads have at most so many columns is one kernel; 0: there is no such kernel
   std::int64_t least_channels = 1;     ///< that a convolution of 8- or 16-bit elements should have
+  std::int64_t window_word = 0;        ///< bytes: the taps of a row of convolutions of fewer channels are to lie in whole words of so many; 0: as they like
+  std::int64_t longest_window = 0;     ///< bytes of the longest such row
   bool multiplies_float8 = false;      ///< else what is stored in f8e4m3fn is multiplied as f32, which is exact
 };
 

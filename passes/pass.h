@@ -44,6 +44,9 @@ struct PassContext {
   std::int64_t attention_columns = 0;
   /// A convolution of 8- or 16-bit elements is given at least so many input channels.
   std::int64_t least_channels = 1;
+  /// Of those that have fewer, the taps of a row are to lie in memory in whole words of so many bytes, as far as a row has no more than the longest one has;
+  /// 0: they may lie anyhow.
+  std::int64_t window_word = 0, longest_window = 0;
   /// What f32 values become: f32, f16 or bf16.
   DType precision = DType::f32;
   /// Exceptions from `precision`; of several that match an ONNX node the last one counts.

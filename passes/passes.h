@@ -39,6 +39,8 @@ bool fold_step(Graph& graph, const PassContext& context);
 bool fuse_attention(Graph& graph, const PassContext& context);
 /// Rewrites f32 values to 16-bit floats, but for what needs the range or precision of f32.
 bool convert_precision(Graph& graph, const PassContext& context);
+/// Lays out the input of convolutions of few channels so that rows of windows are whole words.
+bool pad_windows(Graph& graph, const PassContext& context);
 /// Gives convolutions of few channels more, which hold zeros.
 bool pad_channels(Graph& graph, const PassContext& context);
 /// Gives each value the memory order that its producer and readers work best in.

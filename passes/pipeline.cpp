@@ -24,6 +24,7 @@ constexpr Pass kLowerQuantized{"lower_quantized", lower_quantized, 1};
 constexpr Pass kFoldStep{"fold_step", fold_step, 1};
 constexpr Pass kFuseAttention{"fuse_attention", fuse_attention, 1};
 constexpr Pass kConvertPrecision{"convert_precision", convert_precision, 0};
+constexpr Pass kPadWindows{"pad_windows", pad_windows, 1};
 constexpr Pass kPadChannels{"pad_channels", pad_channels, 1};
 constexpr Pass kChooseLayouts{"choose_layouts", choose_layouts, 1};
 constexpr Pass kFuseKernels{"fuse_kernels", fuse_kernels, 0};
@@ -84,6 +85,8 @@ constexpr std::array kPipeline{
     // The weights in their new type.
     kFoldConstants,
     // How many channels are too few depends on the type. The zeros join the kernel that converts the input.
+    kPadWindows,
+    // What is left has rows too long for that, or of unknown length.
     kPadChannels,
     kFoldConstants,
     kSimplify,

@@ -18,6 +18,7 @@
 #include "codegen/cuda/mma.h"
 #include "codegen/cuda/pack_along_sum.h"
 #include "codegen/cuda/prelude.h"
+#include "codegen/cuda/row_windows.h"
 #include "codegen/cuda/simt.h"
 #include "codegen/cuda/wgmma.h"
 #include "codegen/schedule/loops.h"
@@ -159,9 +160,11 @@ Tactic choose_tactic(const Node& kernel_node, const CudaTarget& target, const Co
   if (options.enabled_tactics.contains("cublaslt") && !options.checked) tactic.product = find_library_product(*tactic.spec, TileRows(*tactic.spec), options.tf32);
   // The library wants weights as they are, and the kernel that stands in for it reads the same ones.
   if (tactic.product) tactic.spec->constant_b = -1;
+  Contraction spec = with_rows_as_channels(*tactic.spec).value_or(*tactic.spec);
   // Indices of copies by TMA are not checked.
-  if (!target.is_ptx() && !options.checked && !options.disabled_tactics.contains("wgmma")) tactic.wgmma = wgmma_operands(*tactic.spec, TileRows(*tactic.spec));
-  if (!tactic.wgmma && !options.disabled_tactics.contains("mma")) tactic.mma = find_mma_type(*tactic.spec, mma_options(target, options));
+  if (!target.is_ptx() && !options.checked && !options.disabled_tactics.contains("wgmma")) tactic.wgmma = wgmma_operands(spec, TileRows(spec));
+  if (!tactic.wgmma && !options.disabled_tactics.contains("mma")) tactic.mma = find_mma_type(spec, mma_options(target, options));
+  if (tactic.wgmma || tactic.mma) tactic.spec = std::move(spec);
   return tactic;
 }
 
@@ -219,7 +222,11 @@ std::string CudaBackend::code_name() const { return INTAGLIO_CUDA_CODE_NAME; }
 
 TargetTraits CudaBackend::traits() const {
   const bool disabled = options_.disabled_tactics.contains("tiled") || options_.disabled_tactics.contains("mma");
-  return {.attention_columns = disabled ? 0 : kMostAttentionColumns, .least_channels = kLeastChannels, .multiplies_float8 = !disabled && !target_.is_ptx()};
+  return {.attention_columns = disabled ? 0 : kMostAttentionColumns,
+          .least_channels = kLeastChannels,
+          .window_word = disabled ? 0 : kWordBytes,
+          .longest_window = kLineBytes,
+          .multiplies_float8 = !disabled && !target_.is_ptx()};
 }
 
 GeneratedCode CudaBackend::generate(const std::vector<KernelPlan>& kernels) const {

@@ -16,9 +16,6 @@ namespace {
 using kernel::Expr;
 using kernel::ExprKind;
 
-/// TMA wants addresses and strides to be multiples of this.
-constexpr std::int64_t kAlignment = 16;
-
 /// Columns change places within blocks of this many.
 constexpr std::int64_t kColumnBlock = 32;
 
@@ -27,7 +24,7 @@ bool is_multiple(const Dim& dim, std::int64_t of) {
 }
 
 bool is_aligned(const TensorMap& map) {
-  return is_multiple(map.offset, kAlignment) && std::ranges::all_of(map.strides, [](const Dim& stride) { return is_multiple(stride, kAlignment); });
+  return is_multiple(map.offset, kWordBytes) && std::ranges::all_of(map.strides, [](const Dim& stride) { return is_multiple(stride, kWordBytes); });
 }
 
 /// Adds the batch axes that the address depends on as dimensions.
@@ -64,7 +61,7 @@ std::optional<WgmmaOperand> lines_of_a(const Contraction& spec, const TileRows& 
   auto step = address.take_line(source_axes(spec, rows.rows));
   if (!step) return std::nullopt;
   // A single row has no distance; any will do.
-  if (rows.row_count() == Dim(1)) step = Dim::ceildiv(spec.c.extent, kAlignment) * kAlignment;
+  if (rows.row_count() == Dim(1)) step = Dim::ceildiv(spec.c.extent, kWordBytes) * kWordBytes;
   operand.map.extents = {spec.c.extent, rows.row_count()};
   operand.map.strides = {address.bytes(*step)};
   if (!add_products(rows, address, operand) || !finish(address, operand)) return std::nullopt;

@@ -14,6 +14,8 @@ enum class WgmmaType { f16, bf16, e4m3, s8, u8_s8 };
 
 /// Bytes of a line of a tile: a swizzled row of shared memory.
 inline constexpr int kLineBytes = 128;
+/// What TMA wants addresses and strides to be multiples of.
+inline constexpr int kWordBytes = 16;
 
 /// One operand in memory.
 struct WgmmaOperand {

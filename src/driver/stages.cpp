@@ -22,6 +22,8 @@ std::vector<LoweredGraph> lower_for_targets(const Graph& graph, const CodegenOpt
     PassContext of_target = context;
     of_target.attention_columns = backend->traits().attention_columns;
     of_target.least_channels = backend->traits().least_channels;
+    of_target.window_word = backend->traits().window_word;
+    of_target.longest_window = backend->traits().longest_window;
     // What one target is told of, the next would be told again.
     if (&copy != &lowered.front().graph) of_target.report = {};
     RunnerOptions options = runner;

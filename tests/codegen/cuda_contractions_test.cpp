@@ -200,6 +200,16 @@ TEST(CudaContractions, ConvolutionsOfFewChannels) {
   for (int channels : {2, 4}) expect_matches(conv("f16", channels, 11, 16, 5, "pads=[2,2,2,2], strides=[2,2], dilations=[1,1]", 1, 6), {kMmaOnHopper, kMma});
 }
 
+/// Rows of taps that are whole words: pixels of 8 bytes two at a time, and the same in 8 bits.
+TEST(CudaContractions, ConvolutionsOfRowWindows) {
+  expect_matches(conv("f16", 4, 22, 40, 8, "pads=[0,0,0,0], strides=[2,2], dilations=[1,1]", 1, 8), {kWgmma, kMmaOnHopper, kMma, kSimt});
+  const std::string text = R"(graph @g(%x: u8[N,8,14,16]{0,2,3,1}, %w: i8[33,8,3,4]) -> i32[N,33,6,7]{0,2,3,1} {
+    %0 = conv(%x, %w) {strides=[2,2], pad_value=9} : i32[N,33,6,7]{0,2,3,1}
+    return %0
+  })";
+  expect_matches(text, {kWgmma, kMma, kSimt}, {{"N", 3}});
+}
+
 TEST(CudaContractions, DepthwiseConvolutions) {
   expect_matches(conv("f16", 32, 9, 32, 3, "pads=[1,1,1,1], strides=[1,1], dilations=[1,1]", 32), {kDepthwise});
   expect_matches(conv("f16", 20, 9, 20, 3, "pads=[0,0,1,1], strides=[2,2], dilations=[1,1]", 20, 4), {kDepthwise});

@@ -82,7 +82,7 @@ def rows():
 FAMILIES = {
     "convolution fp16": (convolution(64), "--precision fp16", "HGMMA", "HMMA"),
     "convolution bf16": (convolution(64), "--precision bf16", "HGMMA", "HMMA"),
-    "convolution of colours": (convolution(3, kernel=7), "--precision fp16", "HMMA", "HMMA"),
+    "convolution of colours": (convolution(3, kernel=7), "--precision fp16", "HGMMA", "HMMA"),
     "convolution of groups": (convolution(128, group=2), "--precision fp16", "HGMMA", "HMMA"),
     "depthwise convolution": (convolution(64, group=64, residual=False), "--precision fp16", None, None),
     "convolution tf32": (convolution(64), "--precision tf32", "HMMA", "HMMA"),

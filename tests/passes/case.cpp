@@ -122,6 +122,7 @@ PassCase read_case(const std::string& path) {
   if (has("--quantize=")) result.context.quantization.storage = parse_dtype(header_field(text, "--quantize=")).value();
   if (has("--ranges=")) result.context.quantization.ranges = parse_ranges(header_field(text, "--ranges="));
   if (has("--channels=")) result.context.least_channels = std::stoll(header_field(text, "--channels="));
+  if (has("--window-word=")) result.context.window_word = std::stoll(header_field(text, "--window-word=")), result.context.longest_window = 128;
   if (has("--attention=")) result.context.attention_columns = std::stoll(header_field(text, "--attention="));
   result.rtol = std::stod(header_field(text, "numbers: rtol "));
   auto graphs = parse_graphs(text, path);
