@@ -41,9 +41,13 @@ __device__ __forceinline__ void gather_columns(T (*tiles)[4]) {
 
 namespace ptx {
 
-// A tile of shared memory as wgmma takes it: lines of 128 bytes along the sum, 8 of them after 1024 bytes, chunks exchanged as TMA does (128-byte swizzle).
-__device__ __forceinline__ uint64 wgmma_lines(uint32 tile) { return uint64(tile >> 4 & 0x3fff) | uint64(1) << 16 | uint64(64) << 32 | uint64(1) << 62; }
-// The same of lines of 64 columns, one a step of the sum: `next` bytes after them come those of the next 64 columns.
+// A tile of shared memory as wgmma takes it: lines of 128, 64 or 32 bytes along the sum, chunks exchanged as TMA does in a swizzle of so many bytes.
+template <int kLineBytes>
+__device__ __forceinline__ uint64 wgmma_lines(uint32 tile) {
+  constexpr uint64 kSwizzle = kLineBytes == 128 ? 1 : kLineBytes == 64 ? 2 : 3, kEightLines = 8 * kLineBytes / 16;
+  return uint64(tile >> 4 & 0x3fff) | uint64(1) << 16 | kEightLines << 32 | kSwizzle << 62;
+}
+// The same of lines of 128 bytes that are 64 columns, one a step of the sum: `next` bytes after them come those of the next 64 columns.
 __device__ __forceinline__ uint64 wgmma_columns(uint32 tile, uint32 next) {
   return uint64(tile >> 4 & 0x3fff) | uint64(next >> 4) << 16 | uint64(64) << 32 | uint64(1) << 62;
 }

@@ -54,12 +54,13 @@ class WgmmaEmitter {
 
  private:
   int line() const { return operands_.line_elements(); }
-  int a_bytes() const { return tile_.rows * kLineBytes; }
+  int a_bytes() const { return tile_.rows * tile_.line_bytes; }
   std::string extent(const Dim& dim) { return int_extent(source_, dim); }
   static std::string name(const Axis& axis) { return Source::var_name(axis.var); }
 
   TensorMap map_of_a() const {
     TensorMap map = operands_.a.map;
+    map.swizzle = tile_.line_bytes;
     if (operands_.a.im2col) {
       map.channels = line();
       map.pixels = tile_.rows;
@@ -73,6 +74,7 @@ class WgmmaEmitter {
 
   TensorMap map_of_b() const {
     TensorMap map = operands_.b.map;
+    map.swizzle = tile_.line_bytes;
     map.box.assign(map.extents.size(), 1);
     map.box[0] = operands_.b.along_sum ? line() : kBoxColumns;
     map.box[operands_.packed ? 2 : 1] = operands_.b.along_sum ? tile_.columns : line();
@@ -83,7 +85,7 @@ class WgmmaEmitter {
   void head() {
     source_.line("extern __shared__ char shared[];");
     source_.line(fmt::format("const uint32 tiles = (ptx::shared_address(shared) + 1023) / 1024 * 1024;  // (stage, a: {} rows of {} bytes, b: {} columns of {} bytes)",
-                             tile_.rows, kLineBytes, tile_.columns, kLineBytes));
+                             tile_.rows, tile_.line_bytes, tile_.columns, tile_.line_bytes));
     source_.line(fmt::format("const uint32 full = tiles + {}, empty = full + {};", tile_.stages * tile_.stage_bytes(), tile_.stages * 8));
     source_.line("const int warp = threadIdx.x / 32;");
     source_.line(fmt::format("const int row_tiles = ({} + {}) / {};", extent(rows_.row_count()), tile_.rows - 1, tile_.rows));
@@ -203,7 +205,7 @@ class WgmmaEmitter {
   /// Of a line, how many times 32 bytes hold elements: TMA fills what is beyond the channels with zeros.
   int pieces() const {
     const std::int64_t bytes = spec_.c.extent.constant().value_or(line()) * operands_.element_bytes();
-    return static_cast<int>(std::min<std::int64_t>((bytes + 31) / 32, kLineBytes / 32));
+    return static_cast<int>(std::min<std::int64_t>((bytes + 31) / 32, tile_.line_bytes / 32));
   }
 
   /// The consumers: a stage is free again when the multiplications after it have begun.
@@ -215,8 +217,8 @@ class WgmmaEmitter {
     source_.line("#pragma unroll 1");
     source_.open("for (int i = 0; i < count; ++i) {");
     source_.line("ptx::barrier_wait(full + stage * 8, parity);");
-    source_.line(fmt::format("const uint64 a = ptx::wgmma_lines({} + warp / 4 * {});", tile_address(0), kGroupRows * kLineBytes));
-    source_.line(operands_.b.along_sum ? fmt::format("const uint64 b = ptx::wgmma_lines({});", tile_address(a_bytes()))
+    source_.line(fmt::format("const uint64 a = ptx::wgmma_lines<{}>({} + warp / 4 * {});", tile_.line_bytes, tile_address(0), kGroupRows * tile_.line_bytes));
+    source_.line(operands_.b.along_sum ? fmt::format("const uint64 b = ptx::wgmma_lines<{}>({});", tile_.line_bytes, tile_address(a_bytes()))
                                        : fmt::format("const uint64 b = ptx::wgmma_columns({}, {});", tile_address(a_bytes()), kBoxColumns * kLineBytes));
     // 32 bytes of each line at once; descriptors count in units of 16 bytes.
     const int b_advance = operands_.b.along_sum ? 2 : 32 / operands_.element_bytes() * kLineBytes / 16;

@@ -148,6 +148,15 @@ std::optional<WgmmaOperand> lines_of_b(const Contraction& spec, const TileRows& 
   return operand;
 }
 
+/// The shortest swizzled line that holds all channels. Columns of `b` that lie across the sum take the longest.
+int line_bytes(const Contraction& spec, const WgmmaOperands& operands) {
+  const auto channels = spec.c.extent.constant();
+  if (!channels || !operands.b.along_sum) return kLineBytes;
+  int bytes = 32;
+  while (bytes < kLineBytes && bytes < *channels * operands.element_bytes()) bytes *= 2;
+  return bytes;
+}
+
 std::optional<WgmmaType> multiplied_type(DType a, DType b) {
   if (a == b && a == DType::f16) return WgmmaType::f16;
   if (a == b && a == DType::bf16) return WgmmaType::bf16;
@@ -176,6 +185,7 @@ std::optional<WgmmaOperands> wgmma_operands(const Contraction& spec, const TileR
   auto columns = operands.packed ? packed_b(spec, b) : lines_of_b(spec, rows, b);
   if (!columns) return std::nullopt;
   operands.b = *columns;
+  operands.line_bytes = line_bytes(spec, operands);
   return operands;
 }
 

@@ -12,7 +12,7 @@ namespace intaglio::cuda {
 /// What wgmma multiplies; the sums are f32, or i32 of integers.
 enum class WgmmaType { f16, bf16, e4m3, s8, u8_s8 };
 
-/// Bytes of a line of a tile: a swizzled row of shared memory.
+/// The longest line of a tile, a swizzled row of shared memory, in bytes.
 inline constexpr int kLineBytes = 128;
 /// What TMA wants addresses and strides to be multiples of.
 inline constexpr int kWordBytes = 16;
@@ -30,7 +30,8 @@ struct WgmmaOperands {
   WgmmaOperand a, b;
   bool packed = false;  ///< `b` is constant and lies as pack_for_wgmma says: dimensions are channels, taps, columns of all groups
   int element_bytes() const { return dtype_bits(a.map.dtype) / 8; }
-  int line_elements() const { return kLineBytes / element_bytes(); }
+  int line_bytes = kLineBytes;  ///< 32 or 64 where that holds all channels
+  int line_elements() const { return line_bytes / element_bytes(); }
 };
 
 /// The operands of a dense contraction; nothing where TMA cannot copy them (rows that are no multiple of 16 bytes, operands that are computed) or wgmma does

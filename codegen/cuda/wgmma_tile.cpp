@@ -16,7 +16,7 @@ constexpr int kSharedBytes = 227 << 10, kRegisters = 65536, kThreads = 2048;
 constexpr int kOtherRegisters = 48;
 
 // Cycles, and bytes a cycle, of one multiprocessor; measured on an H100.
-constexpr double kCyclesOfStep = 1.0 / 2048 * 64;  ///< to multiply one line of `a` with one of `b`
+constexpr double kCyclesOfByte = 1.0 / 4096;        ///< to multiply a byte of a line of `a` with one of `b`
 constexpr double kCacheBytes = 41;                 ///< from the second-level cache
 constexpr double kMemoryBytes = 13.4;              ///< to and from memory
 constexpr double kCacheLatency = 1500;             ///< from the request of a stage to its arrival
@@ -58,7 +58,7 @@ double cycles(const Problem& problem, const WgmmaTile& tile) {
   const std::int64_t steps = ceildiv(problem.steps, tile.split);
   // One stage is multiplied while the others are filled.
   const double under_way = static_cast<double>(at_once * (steps > tile.stages ? std::max(tile.stages * 2 - 2, 1) : tile.stages * 2)) / 2;
-  const double step = std::max({tile.rows * tile.columns * kCyclesOfStep, tile.stage_bytes() / kCacheBytes, kCacheLatency / under_way});
+  const double step = std::max({tile.rows * tile.columns * tile.line_bytes * kCyclesOfByte, tile.stage_bytes() / kCacheBytes, kCacheLatency / under_way});
   const double multiply = static_cast<double>(steps) * step;
   const double finish = static_cast<double>(tile.rows * std::min<std::int64_t>(tile.columns, problem.columns) * problem.epilogue_bytes) / kMemoryBytes / tile.split;
   // One block's multiplications hide another's epilogue.
@@ -84,7 +84,7 @@ std::vector<SizedTile<WgmmaTile>> choose_wgmma_tiles(const Contraction& spec, co
     if (!operands.b.along_sum && shape.columns % 64 != 0) continue;
     for (int split : kSplits) {
       for (int stages : kStages) {
-        const WgmmaTile tile{shape.rows, shape.columns, stages, split};
+        const WgmmaTile tile{shape.rows, shape.columns, stages, split, operands.line_bytes};
         if (tile.shared_bytes() > kSharedBytes || (stages == 1 && !known_steps)) continue;
         // Each block has a part of the sum, each warp at most one of the joined ones, and the stages have room for the sums.
         if (split > 1 && (!known_steps || tile.moves_registers() || tile.columns > 32 * split || tile.rows * tile.columns * 4 > stages * tile.stage_bytes())) continue;

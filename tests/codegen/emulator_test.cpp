@@ -126,7 +126,7 @@ TEST(Emulator, KnowsWhenTheKernelBeforeHasEnded) {
 std::string wgmma_error(const std::string& before, const std::string& after) {
   const std::string source = "extern \"C\" __global__ void k(float* out) {\n extern __shared__ __align__(1024) uint16 tile[];\n"
                              " for (int i = threadIdx.x; i < 4096; i += 128) tile[i] = 0x3c00;\n __syncthreads();\n"
-                             " const uint64 lines = ptx::wgmma_lines(ptx::shared_address(tile));\n float sums[1][4];\n float(&d)[1][4] = sums;\n" +
+                             " const uint64 lines = ptx::wgmma_lines<128>(ptx::shared_address(tile));\n float sums[1][4];\n float(&d)[1][4] = sums;\n" +
                              before + "\n ptx::wgmma_f16<0>(d, lines, lines, false);\n ptx::wgmma_commit();\n" + after + "\n out[threadIdx.x] = d[0][3];\n}\n";
   const GuardedMemory out(128 * sizeof(float), Guard::after);
   void* out_pointer = out.data();
