@@ -113,7 +113,7 @@ KernelChoice choose_mma(const Contraction& spec, const MmaType& type, const std:
 
 KernelChoice choose_wgmma(const Contraction& spec, const WgmmaOperands& operands, const std::string& kind, const std::optional<TileChoice>& given) {
   const TileRows rows(spec);
-  if (given) return plan_wgmma(spec, rows, operands, {given->rows, given->columns, given->stages, given->split}, kind);
+  if (given) return plan_wgmma(spec, rows, operands, {given->rows, given->columns, given->stages, given->split, operands.line_bytes}, kind);
   KernelChoice choice;
   choice.size = spec.multiplications();
   for (const auto& [tile, up_to] : choose_wgmma_tiles(spec, rows, operands)) choice.alternatives.push_back({plan_wgmma(spec, rows, operands, tile, kind), up_to});

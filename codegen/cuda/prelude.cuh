@@ -202,6 +202,26 @@ __device__ __forceinline__ void load_lanes(T (&to)[count], const T* from, bool c
     for (int i = 0; i < lanes; ++i) to[first + i] = packed.lane[i];
   }
 }
+// Elements as they came from memory, until they are needed one by one.
+template <int bytes, typename T, int count>
+struct Fetched {
+  typename Word<bytes>::Type words[count * sizeof(T) / bytes];
+};
+template <int bytes, typename T, int count>
+__device__ __forceinline__ void fetch_lanes(Fetched<bytes, T, count>& to, const T* from) {
+#pragma unroll
+  for (int i = 0; i < int(count * sizeof(T) / bytes); ++i) to.words[i] = reinterpret_cast<const typename Word<bytes>::Type*>(from)[i];
+}
+template <int bytes, typename T, int count>
+__device__ __forceinline__ void unpack_lanes(T (&to)[count], const Fetched<bytes, T, count>& from) {
+  constexpr int lanes = bytes / sizeof(T);
+#pragma unroll
+  for (int i = 0; i < count; ++i) {
+    Packed<bytes, T> packed;
+    packed.word = from.words[i / lanes];
+    to[i] = packed.lane[i % lanes];
+  }
+}
 template <int bytes, typename T, int count>
 __device__ __forceinline__ void store_lanes(T* to, const T (&from)[count]) {
   constexpr int lanes = bytes / sizeof(T);

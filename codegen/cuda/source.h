@@ -52,6 +52,8 @@ class Source {
   std::string values(const kernel::Expr& e, const Lanes& lanes);
   /// Loads the lanes of `load` into an array that is there already; 0 where a `condition` is given and does not hold.
   void load_values(const kernel::Expr& load, const std::string& array, const Lanes& lanes, const std::string& condition = "");
+  /// Starts the load of lanes that lie side by side into an op::Fetched, which op::unpack_lanes makes an array of.
+  void fetch_values(const kernel::Expr& load, const std::string& to, const Lanes& lanes);
   /// Says that the lanes of `e` are in an array, until the scope ends.
   void set_values(const kernel::Expr& e, const std::string& array);
   /// b[offset] = array[lane] for each lane.

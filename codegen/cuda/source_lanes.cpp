@@ -57,6 +57,13 @@ void Source::load_values(const Expr& load, const std::string& array, const Lanes
   line(fmt::format("op::load_lanes<{}>({}, b{} + {}{});", bytes, array, load->buffer, offset, given));
 }
 
+void Source::fetch_values(const Expr& load, const std::string& to, const Lanes& lanes) {
+  const std::string offset = index(load->args[0]);
+  check(load->buffer, offset);
+  check(load->buffer, fmt::format("{} + {}", offset, lanes.count - 1));
+  line(fmt::format("op::fetch_lanes({}, b{} + {});", to, load->buffer, offset));
+}
+
 /// A fold with a total for each lane.
 void Source::reduce_lanes(const Expr& e, const Lanes& lanes) {
   const std::string total = new_name(), extent = emit(e->args[1], true), i = var_name(e->var);

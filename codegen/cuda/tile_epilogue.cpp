@@ -59,7 +59,8 @@ bool TileEpilogue::columns_are_whole() const { return known_divisor(kernel::from
 
 void TileEpilogue::find_early_loads() {
   const auto is_of_rows = [&](const kernel::Expr& e) { return std::ranges::any_of(rows_.rows, [&](const Axis& axis) { return kernel::depends_on(e, axis.var); }); };
-  early_ = take_loads("early", is_of_rows);
+  // What one access at least brings two elements of.
+  early_ = take_loads("early", [&](const kernel::Expr& e) { return is_of_rows(e) && source_.access_bytes(e->buffer, e->args[0], lanes_of("")) > 0; });
   column_ = take_loads("of_columns", [&](const kernel::Expr& e) { return !is_of_rows(e); });
 }
 
@@ -70,49 +71,81 @@ std::vector<TileEpilogue::EarlyLoad> TileEpilogue::take_loads(const std::string&
   const auto matches = [&](const kernel::Expr& e) { return e->kind == kernel::ExprKind::load && strides.of(e->args[0]) == 1 && is_taken(e); };
   std::vector<EarlyLoad> taken;
   while (const kernel::Expr load = kernel::find_subexpression(late_result_, matches)) {
-    taken.push_back({load, spec_.variables + locals_++, fmt::format("{}{}", name, taken.size())});
+    taken.push_back({load, spec_.variables + locals_++, fmt::format("{}{}", name, taken.size()), source_.access_bytes(load->buffer, load->args[0], lanes)});
     late_result_ = kernel::replace(late_result_, load, kernel::local(taken.back().local, load->dtype));
   }
   return taken;
 }
 
-void TileEpilogue::store_warp_tile(const WarpTile& tile, const std::string& row, const std::string& column) {
+/// Tiles of 32 columns whose early loads are under way at once; all where there are none.
+int TileEpilogue::groups_at_once(const WarpTile& tile) const {
   int groups = tile.column_tiles / 4;
-  if (!early_.empty()) {
-    groups = std::clamp(kPiecesAhead / (2 * tile.row_tiles), 1, groups);
-    while (tile.column_tiles / 4 % groups != 0) --groups;
+  if (early_.empty()) return groups;
+  groups = std::clamp(kPiecesAhead / (2 * tile.row_tiles), 1, groups);
+  while (tile.column_tiles / 4 % groups != 0) --groups;
+  return groups;
+}
+
+void TileEpilogue::declare_early(const WarpTile& tile) {
+  for (const EarlyLoad& load : early_) {
+    source_.line(fmt::format("op::Fetched<{}, {}, {}> {}[{}][{}][2];", load.bytes, type_name(load.load->dtype), kLaneColumns, load.array, groups_at_once(tile), tile.row_tiles));
   }
+}
+
+/// Lines that know j0, the first tile of 8 columns.
+void TileEpilogue::fetch_early(const WarpTile& tile, const std::string& row, const std::string& column) {
+  for_lane_places(source_, tile, groups_at_once(tile), row, column, [] {}, [] {}, [&] {
+    define_row_inside("m");
+    define_column_inside("n");
+    for (const EarlyLoad& load : early_) source_.fetch_values(load.load, load.array + "[g][i][half]", lanes_of(""));
+  });
+}
+
+void TileEpilogue::load_ahead(const WarpTile& tile, const std::string& row, const std::string& column) {
+  if (early_.empty()) return;
+  is_ahead_ = true;
+  declare_early(tile);
+  source_.open("{");
+  source_.line("constexpr int j0 = 0;");
+  fetch_early(tile, row, column);
+  source_.close();
+}
+
+void TileEpilogue::store_warp_tile(const WarpTile& tile, const std::string& row, const std::string& column) {
+  const int groups = groups_at_once(tile);
+  if (!is_ahead_) declare_early(tile);
   source_.line("#pragma unroll");
   source_.open(fmt::format("for (int j0 = 0; j0 < {}; j0 += {}) {{", tile.column_tiles, 4 * groups));
-  for (const EarlyLoad& load : early_) {
-    source_.line(fmt::format("{} {}[{}][{}][2][{}];", type_name(load.load->dtype), load.array, groups, tile.row_tiles, kLaneColumns));
-  }
-  if (!early_.empty()) {
-    for_lane_places(source_, tile, groups, row, column, [] {}, [] {}, [&] {
-      define_row_inside("m");
-      define_column_inside("n");
-      for (const EarlyLoad& load : early_) load_early(load, load.array + "[g][i][half]");
-    });
+  if (!early_.empty() && !(is_ahead_ && 4 * groups == tile.column_tiles)) {
+    source_.open(is_ahead_ ? "if (j0 > 0) {" : "{");
+    fetch_early(tile, row, column);
+    source_.close();
   }
   Lanes lanes = lanes_of("lane_sums");
-  for (const EarlyLoad& load : early_) lanes.locals[load.local] = load.array + "[g][i][half]";
+  for (const EarlyLoad& load : early_) lanes.locals[load.local] = load.array + "_lanes";
   for (const EarlyLoad& load : column_) lanes.locals[load.local] = load.array;
   const auto load_columns = [&] {
     for (const EarlyLoad& load : column_) source_.line(fmt::format("{} {}[{}];", type_name(load.load->dtype), load.array, kLaneColumns));
     if (column_.empty()) return;
     source_.open("{");
     define_column_inside("n");
-    for (const EarlyLoad& load : column_) load_early(load, load.array);
+    for (const EarlyLoad& load : column_) load_columns_of(load);
     source_.close();
   };
-  for_lane_sums_of(source_, spec_.compute, tile, groups, row, column, load_columns, [&] { store_columns(late_result_, lanes, "m", "n"); });
+  for_lane_sums_of(source_, spec_.compute, tile, groups, row, column, load_columns, [&] {
+    for (const EarlyLoad& load : early_) {
+      source_.line(fmt::format("{} {}_lanes[{}];", type_name(load.load->dtype), load.array, kLaneColumns));
+      source_.line(fmt::format("op::unpack_lanes({0}_lanes, {0}[g][i][half]);", load.array));
+    }
+    store_columns(late_result_, lanes, "m", "n");
+  });
   source_.close();
 }
 
-void TileEpilogue::load_early(const EarlyLoad& load, const std::string& to) {
+void TileEpilogue::load_columns_of(const EarlyLoad& load) {
   const std::string elements = source_.values(load.load, lanes_of(""));
   source_.line("#pragma unroll");
-  source_.line(fmt::format("for (int l = 0; l < {}; ++l) {}[l] = {}[l];", kLaneColumns, to, elements));
+  source_.line(fmt::format("for (int l = 0; l < {}; ++l) {}[l] = {}[l];", kLaneColumns, load.array, elements));
 }
 
 /// The variables of a place; those of one outside of the result are the last one's inside, so that its loads need no branch.

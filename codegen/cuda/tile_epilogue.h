@@ -28,6 +28,9 @@ class TileEpilogue {
   /// All must outlive this.
   TileEpilogue(const Contraction& spec, const TileRows& rows, Source& source);
 
+  /// Lines before the sums are computed that start the loads which store_warp_tile begins with: their memory is that of earlier kernels.
+  void load_ahead(const WarpTile& tile, const std::string& row, const std::string& column);
+
   /// Lines that finish the sums of one warp; `row`, `column` are expressions of the first row and column. The variables of `rows.products` are defined.
   void store_warp_tile(const WarpTile& tile, const std::string& row, const std::string& column);
 
@@ -40,11 +43,15 @@ class TileEpilogue {
     kernel::Expr load;
     int local;          ///< that stands for it in `late_result_`
     std::string array;  ///< where loaded elements wait
+    int bytes;          ///< of an access
   };
   void find_early_loads();
   std::vector<EarlyLoad> take_loads(const std::string& name, const std::function<bool(const kernel::Expr&)>& is_taken);
   bool columns_are_whole() const;
-  void load_early(const EarlyLoad& load, const std::string& to);
+  int groups_at_once(const WarpTile& tile) const;
+  void declare_early(const WarpTile& tile);
+  void fetch_early(const WarpTile& tile, const std::string& row, const std::string& column);
+  void load_columns_of(const EarlyLoad& load);
   void define_row_inside(const std::string& row);
   void define_column_inside(const std::string& column);
   void store_columns(const kernel::Expr& result, const Lanes& lanes, const std::string& row, const std::string& column);
@@ -58,6 +65,7 @@ class TileEpilogue {
   std::vector<EarlyLoad> early_;   ///< with an element for each result, such as a residual: loaded for several rows at once
   std::vector<EarlyLoad> column_;  ///< with an element for each column, such as a bias: loaded once for all rows
   int locals_ = 0;
+  bool is_ahead_ = false;  ///< the first round of `early_` is on its way
   kernel::Expr late_result_;
 };
 

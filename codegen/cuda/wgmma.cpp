@@ -39,7 +39,7 @@ class WgmmaEmitter {
     if (tile_.moves_registers()) source_.line(fmt::format("ptx::raise_registers<{}>();", kConsumerRegisters));
     consume();
     if (tile_.split == 1) {
-      epilogue_.store_warp_tile({"sums", 1, tile_.columns / 8, !operands_.packed}, "m0 + warp * 16", "n0");
+      epilogue_.store_warp_tile(warp_tile(), "m0 + warp * 16", "n0");
     } else {
       leave_parts();
     }
@@ -54,6 +54,7 @@ class WgmmaEmitter {
 
  private:
   int line() const { return operands_.line_elements(); }
+  WarpTile warp_tile() const { return {"sums", 1, tile_.columns / 8, !operands_.packed}; }
   int a_bytes() const { return tile_.rows * tile_.line_bytes; }
   std::string extent(const Dim& dim) { return int_extent(source_, dim); }
   static std::string name(const Axis& axis) { return Source::var_name(axis.var); }
@@ -210,6 +211,10 @@ class WgmmaEmitter {
 
   /// The consumers: a stage is free again when the multiplications after it have begun.
   void consume() {
+    if (tile_.split == 1) {
+      source_.line("ptx::wait_for_previous_kernel();");
+      epilogue_.load_ahead(warp_tile(), "m0 + warp * 16", "n0");
+    }
     source_.line(fmt::format("{} sums[1][{}][4] = {{}};", sum_type_, tile_.columns / 8));
     source_.line("int stage = 0, before = 0;");
     source_.line("uint32 parity = 0;");
@@ -234,7 +239,7 @@ class WgmmaEmitter {
     source_.close();
     source_.line("ptx::wgmma_wait<0>();");
     source_.line("ptx::wgmma_settle(sums[0]);");
-    source_.line("ptx::wait_for_previous_kernel();");
+    if (tile_.split > 1) source_.line("ptx::wait_for_previous_kernel();");
   }
 
   /// The sums of this block, where the others of the cluster find them: (tile of 8 columns, thread, 4).

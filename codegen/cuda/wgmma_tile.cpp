@@ -96,9 +96,9 @@ std::vector<SizedTile<WgmmaTile>> choose_wgmma_tiles(const Contraction& spec, co
   return choose_tiles(spec, candidates, [&](const ExtentOf& extent) {
     const std::int64_t steps = extent(spec.r.extent * spec.s.extent) * ceildiv(extent(spec.c.extent), operands.line_elements());
     const Problem problem{extent(rows.row_count()), extent(spec.n.extent), extent(rows.product_count()), steps, moved};
-    return [problem](const WgmmaTile& tile) {
+    return [problem, known_steps](const WgmmaTile& tile) {
       // A stage is given back when the one after it is multiplied: a single one does only for a single step.
-      const bool fills_stages = tile.stages == 1 ? problem.steps <= 1 : tile.stages <= std::max<std::int64_t>(ceildiv(problem.steps, tile.split), 2);
+      const bool fills_stages = tile.stages == 1 ? problem.steps <= 1 : tile.stages <= std::max<std::int64_t>(ceildiv(problem.steps, tile.split), known_steps && problem.steps == 1 ? 1 : 2);
       const bool fills_parts = tile.split == 1 || problem.steps >= 2 * tile.split;
       return fills_stages && fills_parts ? cycles(problem, tile) : std::numeric_limits<double>::infinity();
     };
