@@ -258,7 +258,9 @@ std::string quantized_sum(const char* x, const char* r, int zero_point, int chan
   return fmt::format(R"(graph @g(%x: {0}[2,{3},5,5]{{0,2,3,1}}, %w: i8[{4},{3},3,3], %wb: i32[{4}], %wf: f32[{4},1,1], %r: {1}[2,{4},5,5]{{0,2,3,1}}) -> {1}[2,{4},5,5]{{0,2,3,1}} {{
     %0 = conv(%x, %w, %wb) {{pads=[1,1,1,1], pad_value={5}}} : i32[2,{4},5,5]{{0,2,3,1}}
     %1 = cast(%0) {{to=f32}} : f32[2,{4},5,5]{{0,2,3,1}}
-    %2 = mul(%1, %wf) : f32[2,{4},5,5]{{0,2,3,1}}
+    %small = const [0.0009765625] : f32[]
+    %scaled = mul(%1, %small) : f32[2,{4},5,5]{{0,2,3,1}}
+    %2 = mul(%scaled, %wf) : f32[2,{4},5,5]{{0,2,3,1}}
     %s = const [0.75] : f32[]
     %z = const [{2}] : {1}[]
     %d = dequantize(%r, %s, %z) : f32[2,{4},5,5]{{0,2,3,1}}
@@ -274,6 +276,26 @@ TEST(CudaContractions, QuantizedSums) {
   expect_matches(quantized_sum("i8", "i8", -7, 32, 40), {kWgmma, kMma, kSimt});
   expect_matches(quantized_sum("u8", "u8", 121, 16, 24), {kMmaOnHopper, kMma, kSimt});
   expect_matches(quantized_sum("i8", "u8", 3, 144, 33), {kWgmma, kMma});
+}
+
+TEST(CudaContractions, QuantizedProducts) {
+  for (const char* type : {"u8", "i8"}) {
+    const std::string text = fmt::format(R"(graph @g(%x: {0}[M,160], %w: i8[160,72], %wb: i32[72], %wf: f32[72]) -> {0}[M,72] {{
+      %0 = matmul(%x, %w) : i32[M,72]
+      %1 = add(%0, %wb) : i32[M,72]
+      %2 = cast(%1) {{to=f32}} : f32[M,72]
+      %3 = mul(%2, %wf) : f32[M,72]
+      %4 = relu(%3) : f32[M,72]
+      %small = const [0.0009765625] : f32[]
+      %5 = mul(%4, %small) : f32[M,72]
+      %one = const [1] : f32[]
+      %z = const [17] : {0}[]
+      %6 = quantize(%5, %one, %z) {{to={0}}} : {0}[M,72]
+      return %6
+    }})",
+                                         type);
+    expect_matches(text, {kWgmma, kMmaOnHopper, kMma, kSimt}, {{"M", 70}});
+  }
 }
 
 /// A tile of wgmma and the type that it multiplies.
