@@ -108,6 +108,12 @@ __device__ __forceinline__ T saturated(F x) {
 // An integer of at most 22 bits as a float: it becomes the last bits of 1.5 * 2^23, since conversions pass through a unit that has a quarter of the lanes.
 __device__ __forceinline__ float small_to_float(int32 x) { return __uint_as_float(0x4b400000u + uint32(x)) - 12582912.0f; }
 
+// x / by, rounded as a division is, for quotients that 8 bits hold; larger ones nearly. `inverse` is 1 / by, rounded.
+__device__ __forceinline__ float quotient(float x, float by, float inverse) {
+  const float q = x * inverse, corrected = fmaf(fmaf(-q, by, x), inverse, q);
+  return fabsf(q) < 1e6f ? corrected : q;
+}
+
 // round(x) + zero in 8 bits, halves to even, saturated, NaN as 0; `zero` is an integer. Between the bounds the sum with 1.5 * 2^23 ends in the rounded integer.
 template <typename T>
 __device__ __forceinline__ T quantized(float x, float zero) {

@@ -13,6 +13,7 @@ using kernel::Op;
 namespace {
 
 constexpr std::int64_t kSmall = 1 << 20;
+constexpr double kLeastStep = 1e-15;
 
 bool is_byte(DType dtype) { return dtype == DType::u8 || dtype == DType::i8; }
 
@@ -26,7 +27,10 @@ std::optional<Quantization> quantization_of(const kernel::ExprNode& cast) {
   if (rounded->kind != ExprKind::unary || rounded->op != Op::round_even) return std::nullopt;
   const double zero_point = is_sum ? from->args[1]->real : 0;
   if (zero_point != std::nearbyint(zero_point) || std::abs(zero_point) > 255) return std::nullopt;
-  return Quantization{rounded->args[0], zero_point};
+  const Expr& x = rounded->args[0];
+  // Steps whose products with what they divide stay far from the ends of f32.
+  const bool is_quotient = x->kind == ExprKind::binary && x->op == Op::div && x->args[1]->kind == ExprKind::constant && x->args[1]->real > kLeastStep && x->args[1]->real < 1 / kLeastStep;
+  return is_quotient ? Quantization{x->args[0], static_cast<float>(x->args[1]->real), zero_point} : Quantization{x, 1, zero_point};
 }
 
 bool is_small_integer(const Expr& e) {

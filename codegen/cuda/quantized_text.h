@@ -7,9 +7,10 @@
 
 namespace intaglio::cuda {
 
-/// saturate(round(x) + zero_point), x in f32.
+/// saturate(round(x / step) + zero_point), x in f32.
 struct Quantization {
   kernel::Expr x;
+  float step = 1;
   double zero_point = 0;
 };
 

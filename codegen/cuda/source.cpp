@@ -285,7 +285,8 @@ std::string Source::compute(const Expr& e, bool as_index) {
     }
     case ExprKind::cast:
       if (const auto quantization = quantization_of(*e)) {
-        const std::string x = emit(quantization->x, false);
+        std::string x = emit(quantization->x, false);
+        if (quantization->step != 1) x = fmt::format("op::quotient({}, {}, {})", x, real_text(DType::f32, quantization->step), real_text(DType::f32, 1 / quantization->step));
         return fmt::format("op::quantized<{}>({}, {})", type_name(e->dtype), x, real_text(DType::f32, quantization->zero_point));
       }
       if (e->dtype == DType::f32 && is_small_integer(e->args[0])) return fmt::format("op::small_to_float({})", emit(e->args[0], false));

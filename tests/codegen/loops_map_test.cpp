@@ -283,5 +283,20 @@ TEST(LoopsMap, ImagesToChannelsLast) {
   }
 }
 
+/// Known steps and zero points: GPUs divide and convert in their own way, to the same integers, and saturate beyond.
+TEST(LoopsMap, Quantizations) {
+  for (const char* type : {"u8", "i8"}) {
+    for (const char* step : {"0.018098693", "0.5", "1"}) {
+      expect_lowering_matches(fmt::format("graph @g(%x: f32[3,1000]) -> {0}[3,1000] {{\n %s = const [{1}] : f32[]\n %z = const [3] : {0}[]\n"
+                                          " %0 = quantize(%x, %s, %z) {{to={0}}} : {0}[3,1000]\n return %0 }}",
+                                          type, step),
+                              {}, {{"x", {-200.0, 200.0}}});
+      expect_lowering_matches(fmt::format("graph @g(%q: {0}[3,1000]) -> f32[3,1000] {{\n %s = const [{1}] : f32[]\n %z = const [3] : {0}[]\n"
+                                          " %0 = dequantize(%q, %s, %z) : f32[3,1000]\n return %0 }}",
+                                          type, step));
+    }
+  }
+}
+
 }  // namespace
 }  // namespace intaglio::testing
