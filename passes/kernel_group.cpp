@@ -71,9 +71,13 @@ bool is_widening(const Node& node) {
 /// What is worth repeating in each reader: movement that costs an address, conversions that cost less than the load of their result.
 bool is_free_to_repeat(const Node& node) { return node.is("slice") || node.is("expand") || node.is("iota") || is_widening(node); }
 
-/// True if all that reads the value repeats a conversion that makes it.
-bool is_read_by_elements(const Value& value) {
-  return std::ranges::all_of(value.uses(), [](const Value::Use& use) { return use.user && is_elementwise(*use.user); });
+/// True if all that reads the value takes in a conversion that makes it, which then is repeated.
+bool is_converted_by_readers(const Value& value) {
+  return std::ranges::all_of(value.uses(), [](const Value::Use& use) {
+    if (!use.user) return false;
+    const OpClass op_class = use.user->op().op_class;
+    return op_class == OpClass::elementwise || op_class == OpClass::reduction || op_class == OpClass::row;
+  });
 }
 
 bool is_one_element_constant(const Value& value) { return value.is_constant() && value.constant().elements() == 1; }
@@ -141,7 +145,7 @@ void KernelGroup::absorb_epilogue(bool same_memory_order) {
     roles_[candidates[i]] = {};
     const auto out = leaving();
     // What a dequantization reads takes fewer bytes to store, and its readers repeat it.
-    const bool is_repeated = candidates[i]->is("dequantize") || (is_widening(*candidates[i]) && is_read_by_elements(*candidates[i]->result()));
+    const bool is_repeated = candidates[i]->is("dequantize") || (is_widening(*candidates[i]) && is_converted_by_readers(*candidates[i]->result()));
     if (out.size() == 1 && out[0] == candidates[i] && !is_repeated) kept = i + 1;
   }
   roles_ = before;
