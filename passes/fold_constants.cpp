@@ -35,6 +35,25 @@ bool grows_too_much(const Node& node) {
   return after > kFreeBytes && after > kMaxGrowth * before;
 }
 
+/// The rows of a contraction's result, if they are known: products of one row with all weights.
+std::optional<std::int64_t> row_count(const Node& contraction) {
+  const Shape& shape = contraction.result()->type.shape;
+  const std::size_t columns = contraction.is("conv") ? 1 : shape.size() - 1;
+  Dim rows = 1;
+  for (std::size_t i = 0; i < shape.size(); ++i) rows = i == columns ? rows : rows * shape[i];
+  return rows.constant();
+}
+
+/// True for weights of 4 bits that all their readers unpack themselves: to read few bytes is worth more there than fast arithmetic.
+bool stays_packed(const Value& weights, std::int64_t most_rows) {
+  return std::ranges::all_of(weights.uses(), [&](const Value::Use& use) {
+    if (!use.user) return false;
+    if (use.user->is("transpose")) return stays_packed(*use.user->result(), most_rows);
+    const bool is_weight = use.user->op().op_class == OpClass::contraction && use.operand == 1;
+    return is_weight && row_count(*use.user).value_or(most_rows + 1) <= most_rows;
+  });
+}
+
 bool is_foldable(const Node& node) {
   if (node.is("const") || node.is("kernel")) return false;
   // `dims` and others over symbols have a constant value for no binding.
@@ -57,10 +76,11 @@ std::vector<Tensor> evaluate_node(const Node& node) {
 
 }  // namespace
 
-bool fold_constants(Graph& graph, const PassContext&) {
+bool fold_constants(Graph& graph, const PassContext& context) {
   bool changed = false;
   for (Node* node : graph.nodes()) {
     if (!is_foldable(*node)) continue;
+    if (node->is("dequantize") && node->operand(0)->type.dtype == DType::i4 && stays_packed(*node->result(), context.int4_rows)) continue;
     std::vector<Tensor> results = evaluate_node(*node);
     for (int i = 0; i < node->result_count(); ++i) {
       Value* constant = graph.add_constant(std::move(results[static_cast<std::size_t>(i)]), {}, node);

@@ -36,6 +36,7 @@ void fuse_contraction(Graph& graph, const NodeOrder& order, Node* root) {
   group.absorb_producers();
   const int strided = root->is("conv") ? 1 : root->operand_count();
   for (int i = 0; i < strided; ++i) group.absorb_strided_operand(i);
+  group.absorb_packed_weights();
   group.materialize();
 }
 

@@ -3,6 +3,7 @@
 #include "passes/int4_weights.h"
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <limits>
 #include <numeric>
@@ -53,41 +54,42 @@ struct Packed {
   Tensor stored, scales;
 };
 
-/// `weight` is [channels, inner]: blocks run along the channels.
-Packed pack(const Tensor& weight, std::int64_t channels, const Extents& shape) {
-  const std::int64_t inner = channels ? weight.elements() / channels : 0;
-  Extents scale_shape = shape;
-  scale_shape[0] = (channels + kBlock - 1) / kBlock;
-  Packed packed{Tensor(DType::i4, shape), Tensor(DType::f32, scale_shape)};
+/// `weight` is [.., channels]: blocks run along the channels.
+Packed pack(const Tensor& weight) {
+  const std::int64_t channels = weight.shape().back(), lines = channels ? weight.elements() / channels : 0;
+  Extents scale_shape = weight.shape();
+  scale_shape.back() = (channels + kBlock - 1) / kBlock;
+  Packed packed{Tensor(DType::i4, weight.shape()), Tensor(DType::f32, scale_shape)};
   const auto values = weight.span<float>();
   const auto scales = packed.scales.mutable_span<float>();
   std::vector<double> block;
-  for (std::int64_t first = 0; first < channels; first += kBlock) {
-    const std::int64_t last = std::min(first + kBlock, channels);
-    for (std::int64_t column = 0; column < inner; ++column) {
-      block.clear();
-      for (std::int64_t c = first; c < last; ++c) block.push_back(static_cast<double>(values[static_cast<std::size_t>(c * inner + column)]));
+  for (std::int64_t line = 0; line < lines; ++line) {
+    for (std::int64_t first = 0; first < channels; first += kBlock) {
+      const std::int64_t last = std::min(first + kBlock, channels), at = line * channels;
+      block.assign(values.begin() + at + first, values.begin() + at + last);
       const float scale = best_scale(block);
-      scales[static_cast<std::size_t>(first / kBlock * inner + column)] = scale;
+      scales[static_cast<std::size_t>(line * scale_shape.back() + first / kBlock)] = scale;
       for (std::int64_t c = first; c < last; ++c) {
-        set_integer(packed.stored, c * inner + column, static_cast<std::int64_t>(rounded(block[static_cast<std::size_t>(c - first)], static_cast<double>(scale))));
+        set_integer(packed.stored, at + c, static_cast<std::int64_t>(rounded(block[static_cast<std::size_t>(c - first)], static_cast<double>(scale))));
       }
     }
   }
   return packed;
 }
 
-/// Output channels, the first dimension, become the last one.
-Tensor outputs_last(const Tensor& weight) {
-  Extents shape(weight.shape().begin() + 1, weight.shape().end());
-  const std::int64_t outputs = weight.shape()[0];
-  const std::int64_t rest = element_count(shape);
-  shape.push_back(outputs);
-  Tensor turned(DType::f32, shape);
-  const auto from = weight.span<float>();
+/// The dimension `from` of three moves to the end.
+Tensor moved_to_end(const Tensor& weight, const std::array<std::int64_t, 3>& shape, int from) {
+  Tensor turned(DType::f32, {weight.elements()});
+  const auto values = weight.span<float>();
   const auto to = turned.mutable_span<float>();
-  for (std::int64_t m = 0; m < outputs; ++m) {
-    for (std::int64_t i = 0; i < rest; ++i) to[static_cast<std::size_t>(i * outputs + m)] = from[static_cast<std::size_t>(m * rest + i)];
+  std::size_t next = 0;
+  std::array<std::int64_t, 3> strides{shape[1] * shape[2], shape[2], 1};
+  std::array<int, 3> order{0, 1, 2};
+  std::rotate(order.begin() + from, order.begin() + from + 1, order.end());
+  for (std::int64_t i = 0; i < shape[order[0]]; ++i) {
+    for (std::int64_t j = 0; j < shape[order[1]]; ++j) {
+      for (std::int64_t k = 0; k < shape[order[2]]; ++k) to[next++] = values[static_cast<std::size_t>(i * strides[order[0]] + j * strides[order[1]] + k * strides[order[2]])];
+    }
   }
   return turned;
 }
@@ -97,18 +99,21 @@ Tensor outputs_last(const Tensor& weight) {
 void pack_int4_weights(Node& contraction) {
   const Tensor& weight = contraction.operand(1)->constant();
   internal_check(weight.dtype() == DType::f32, "weights of {} are not packed in four bits", dtype_name(weight.dtype()));
+  // conv: [outputs, channels, taps..] as [outputs, taps.., channels]; matmul: [channels, outputs] as [outputs, channels].
+  const Extents& shape = weight.shape();
   const bool is_conv = contraction.is("conv");
-  const Tensor turned = is_conv ? outputs_last(weight) : weight;
-  Packed packed = pack(turned, turned.shape()[0], turned.shape());
+  const std::int64_t taps = is_conv ? element_count(Extents(shape.begin() + 2, shape.end())) : 1;
+  Extents turned = shape;
+  std::rotate(turned.begin() + is_conv, turned.begin() + is_conv + 1, turned.end());
+  const std::array<std::int64_t, 3> parts = is_conv ? std::array{shape[0], shape[1], taps} : std::array{std::int64_t{1}, shape[0], shape[1]};
+  Packed packed = pack(moved_to_end(weight, parts, 1).reshaped(turned));
   Builder b(*contraction.graph(), contraction.origins, &contraction);
-  Value* value = b.op("dequantize", {b.constant(std::move(packed.stored)), b.constant(std::move(packed.scales))}, {{"axis", std::int64_t{0}}, {"block_size", kBlock}});
-  if (is_conv) {
-    std::vector<std::int64_t> perm(turned.shape().size());
-    std::iota(perm.begin() + 1, perm.end(), std::int64_t{0});
-    perm[0] = static_cast<std::int64_t>(perm.size()) - 1;
-    value = b.transpose(value, perm);
-  }
-  contraction.set_operand(1, value);
+  const auto axis = static_cast<std::int64_t>(shape.size()) - 1;
+  Value* value = b.op("dequantize", {b.constant(std::move(packed.stored)), b.constant(std::move(packed.scales))}, {{"axis", axis}, {"block_size", kBlock}});
+  std::vector<std::int64_t> perm(shape.size());
+  std::iota(perm.begin(), perm.end(), std::int64_t{0});
+  std::rotate(perm.begin() + is_conv, perm.end() - 1, perm.end());
+  contraction.set_operand(1, b.transpose(value, perm));
 }
 
 }  // namespace intaglio

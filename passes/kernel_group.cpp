@@ -220,6 +220,18 @@ void KernelGroup::absorb_strided_operand(int i) {
   for (std::size_t k = 0; k < taken; ++k) roles_[chain[k]] = {};
 }
 
+void KernelGroup::absorb_packed_weights() {
+  std::vector<Node*> chain;
+  for (Node* node = first_->operand(1)->producer(); node; node = node->operand(0)->producer()) {
+    chain.push_back(node);
+    if (node->is("dequantize") && node->operand(0)->type.dtype == DType::i4) {
+      for (Node* absorbed : chain) roles_[absorbed] = {};
+      return;
+    }
+    if (!is_view(*node)) return;
+  }
+}
+
 std::vector<Node*> KernelGroup::in_order() const {
   std::vector<Node*> nodes;
   for (const auto& [node, role] : roles_) nodes.push_back(const_cast<Node*>(node));

@@ -26,6 +26,8 @@ class KernelGroup {
   void absorb_producers();
   /// Takes in the movement by which a contraction reads operand `i` in place with strides, if some of it would else be a copy.
   void absorb_strided_operand(int i);
+  /// Takes in the unpacking of weights of 4 bits that a contraction does itself.
+  void absorb_packed_weights();
 
   /// Replaces the nodes by a `kernel` node and erases those that nothing reads any more.
   void materialize();

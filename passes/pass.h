@@ -47,6 +47,8 @@ struct PassContext {
   /// Of those that have fewer, the taps of a row are to lie in memory in whole words of so many bytes, as far as a row has no more than the longest one has;
   /// 0: they may lie anyhow.
   std::int64_t window_word = 0, longest_window = 0;
+  /// A contraction of at most so many rows reads weights of 4 bits as they are stored; 0: none does.
+  std::int64_t int4_rows = 0;
   /// What f32 values become: f32, f16 or bf16.
   DType precision = DType::f32;
   /// Exceptions from `precision`; of several that match an ONNX node the last one counts.

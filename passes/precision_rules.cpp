@@ -70,6 +70,8 @@ class Chooser {
       }
       return *asked;
     }
+    // Weights of 4 bits are unpacked to what is multiplied.
+    if (node.is("dequantize") && node.operand(0)->type.dtype == DType::i4) return context_.precision;
     if (is_wide(node) || is_quantized(node)) return DType::f32;
     return node.op().op_class == OpClass::contraction ? context_.precision : like_operands(node);
   }

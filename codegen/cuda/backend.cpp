@@ -33,6 +33,9 @@ namespace {
 /// Of a convolution: a pixel of so many is one asynchronous copy, of 8 bytes where elements have 16 bits.
 constexpr std::int64_t kLeastChannels = 4;
 
+/// Up to so many rows the weights of 4 bits are read faster than 16-bit ones are multiplied.
+constexpr std::int64_t kMostInt4Rows = 64;
+
 /// Blocks are many and small: a GPU runs some thousand at once.
 constexpr LoopTraits kLoopTraits{.task_elements = 1024, .most_tasks = 1 << 20, .keeps_short_loops = true};
 
@@ -226,6 +229,7 @@ TargetTraits CudaBackend::traits() const {
           .least_channels = kLeastChannels,
           .window_word = disabled ? 0 : kWordBytes,
           .longest_window = kLineBytes,
+          .int4_rows = disabled ? 0 : kMostInt4Rows,
           .multiplies_float8 = !disabled && !target_.is_ptx()};
 }
 

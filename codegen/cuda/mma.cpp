@@ -23,6 +23,13 @@ constexpr std::array kTypes{
     MmaType{DType::f8e4m3fn, DType::f8e4m3fn, DType::f32, "mma_m16n8k32_e4m3"},
 };
 
+/// True for weights of 4 bits, which are unpacked to floats of any type.
+bool is_unpacked(const kernel::Expr& element) {
+  bool found = false;
+  kernel::visit(element, [&](const kernel::ExprNode& node) { found |= node.kind == kernel::ExprKind::load && node.dtype == DType::i4; });
+  return found;
+}
+
 std::string round_line(const std::string& fragment) {
   return fmt::format("for (int l = 0; l < 4; ++l) {0}[l] = ptx::to_tf32(__uint_as_float({0}[l]));", fragment);
 }
@@ -67,7 +74,7 @@ class MmaEmitter {
     OperandTile tile;
     tile.is_a = is_a;
     tile.dtype = is_a ? type_.a : type_.b;
-    tile.element = stored_element(is_a ? spec_.a : b_spec_.b);
+    tile.element = kernel::cast(stored_element(is_a ? spec_.a : b_spec_.b), tile.dtype);
     tile.lines = is_a ? tile_.rows : tile_.columns;
     tile.step_bytes = tile_.step_bytes;
     tile.threads = tile_.threads();
@@ -205,7 +212,7 @@ class MmaEmitter {
 
 const MmaType* find_mma_type(const Contraction& spec, const MmaOptions& options) {
   if (spec.kind != Contraction::Kind::dense) return nullptr;
-  const DType a = stored_element(spec.a)->dtype, b = stored_element(spec.b)->dtype;
+  const DType a = stored_element(spec.a)->dtype, b = is_unpacked(spec.b) ? a : stored_element(spec.b)->dtype;
   for (const MmaType& type : kTypes) {
     if (type.a != a || type.b != b || type.sum != spec.compute) continue;
     return (type.rounds() && !options.tf32) || (type.needs_hopper() && !options.hopper) ? nullptr : &type;

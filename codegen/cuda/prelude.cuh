@@ -196,6 +196,14 @@ __device__ __forceinline__ void load_lanes(T (&to)[count], const T* from) {
     for (int i = 0; i < lanes; ++i) to[first + i] = packed.lane[i];
   }
 }
+// 4-bit integers, the first of which stands in the lower half of a byte.
+template <int bytes, int count>
+__device__ __forceinline__ void load_int4_lanes(int8 (&to)[count], const int8* from) {
+  int8 pairs[count / 2];
+  load_lanes<bytes>(pairs, from);
+#pragma unroll
+  for (int i = 0; i < count; ++i) to[i] = int8(pairs[i / 2] << (i % 2 ? 0 : 4)) >> 4;
+}
 // The same where `condition` holds; 0 elsewhere.
 template <int bytes, typename T, int count>
 __device__ __forceinline__ void load_lanes(T (&to)[count], const T* from, bool condition) {

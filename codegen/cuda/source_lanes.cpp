@@ -26,7 +26,14 @@ const std::string* Source::array_of(const kernel::ExprNode* e) const {
 
 int Source::access_bytes(int buffer, const Expr& offset, const Lanes& lanes) const {
   if (LaneStrides(lanes, multiples_).of(offset) != 1) return 0;
-  const std::int64_t element = dtype_bits(buffers_[static_cast<std::size_t>(buffer)].dtype) / 8;
+  const DType dtype = buffers_[static_cast<std::size_t>(buffer)].dtype;
+  if (dtype_bits(dtype) < 8) {
+    // Pairs, if the first element begins one.
+    const std::int64_t pairs = known_divisor(offset, multiples_);
+    const std::int64_t bytes = std::gcd(std::gcd(pairs, lanes.count), 2 * kWidestAccess) / 2;
+    return dtype == DType::i4 && pairs % 2 == 0 && lanes.count % 2 == 0 && bytes > 1 ? static_cast<int>(bytes) : 0;
+  }
+  const std::int64_t element = dtype_bits(dtype) / 8;
   // Buffers begin at multiples of more than the widest access.
   const std::int64_t aligned = std::gcd(known_divisor(offset, multiples_) * element, kWidestAccess);
   const std::int64_t bytes = std::gcd(aligned, lanes.count * element);
@@ -53,6 +60,7 @@ void Source::load_values(const Expr& load, const std::string& array, const Lanes
   check(load->buffer, offset);
   check(load->buffer, fmt::format("{} + {}", offset, lanes.count - 1));
   if (!condition.empty() && checked_) close();
+  if (load->dtype == DType::i4) return line(fmt::format("op::load_int4_lanes<{}>({}, b{} + ({}) / 2);", bytes, array, load->buffer, offset));
   const std::string given = condition.empty() ? "" : fmt::format(", {}", condition);
   line(fmt::format("op::load_lanes<{}>({}, b{} + {}{});", bytes, array, load->buffer, offset, given));
 }

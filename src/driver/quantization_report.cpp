@@ -56,7 +56,7 @@ std::string reason_for(const QuantizationRow& row, const std::string& variant, c
   for (const std::string& node : row.nodes) {
     if (const auto found = reasons.find(node); found != reasons.end()) return found->second;
   }
-  if (row.precision == "int4") return fmt::format("{} has no kernel that unpacks four bits: the compiler does", variant);
+  if (row.precision == "int4") return fmt::format("{} has no kernel that unpacks four bits for so many rows: the compiler does", variant);
   if (row.precision == "fp8") return fmt::format("{} has no instruction that multiplies fp8: exact emulation in float", variant);
   return fmt::format("{} has no kernel that multiplies {}: rounded to it, computed in float", variant, row.precision);
 }

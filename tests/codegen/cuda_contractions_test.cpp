@@ -298,6 +298,27 @@ TEST(CudaContractions, QuantizedProducts) {
   }
 }
 
+/// Weights of 4 bits become 16-bit floats in registers, on the way to shared memory; or f32, which does not round them: of integers that is the same.
+TEST(CudaContractions, WeightsOfFourBits) {
+  for (const char* type : {"f16", "bf16"}) {
+    const std::string product = fmt::format(
+        "graph @g(%x: {0}[20,72], %w: i4[104,72], %ws: {0}[104,3]) -> {0}[20,104] {{\n %0 = dequantize(%w, %ws) {{axis=1, block_size=32}} : {0}[104,72]\n"
+        " %1 = transpose(%0) {{perm=[1,0]}} : {0}[72,104]\n %2 = matmul(%x, %1) : {0}[20,104]\n return %2 }}",
+        type);
+    expect_matches(product, {{"_mma", "sm_90a", {}}, kMma, kSimt}, {}, true);
+  }
+  expect_matches(
+      "graph @g(%x: f16[2,64,5,5]{0,2,3,1}, %w: i4[40,3,3,64], %ws: f16[40,3,3,2]) -> f16[2,40,5,5]{0,2,3,1} {\n"
+      " %0 = dequantize(%w, %ws) {axis=3, block_size=32} : f16[40,3,3,64]\n %1 = transpose(%0) {perm=[0,3,1,2]} : f16[40,64,3,3]\n"
+      " %2 = conv(%x, %1) {pads=[1,1,1,1]} : f16[2,40,5,5]{0,2,3,1}\n return %2 }",
+      {{"_mma", "sm_90a", {}}, kMma, kSimt}, {}, true);
+  // A number of channels that no chunk ends with.
+  expect_matches(
+      "graph @g(%x: f16[20,45], %w: i4[24,45], %ws: f16[24,2]) -> f16[20,24] {\n %0 = dequantize(%w, %ws) {axis=1, block_size=32} : f16[24,45]\n"
+      " %1 = transpose(%0) {perm=[1,0]} : f16[45,24]\n %2 = matmul(%x, %1) : f16[20,24]\n return %2 }",
+      {kMma, kSimt}, {}, true);
+}
+
 /// A tile of wgmma and the type that it multiplies.
 struct TileCase {
   int rows, columns;

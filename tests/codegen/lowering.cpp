@@ -21,6 +21,7 @@ Extents bound_extents(const Shape& shape, const SymbolValues& symbols) {
 std::pair<double, double> default_range(DType dtype) {
   if (dtype == DType::boolean) return {0, 1};
   if (is_unsigned_integer(dtype)) return {0, 9};
+  if (dtype == DType::i4) return {-8, 7};
   return is_float(dtype) ? std::pair(-2.0, 2.0) : std::pair(-9.0, 9.0);
 }
 

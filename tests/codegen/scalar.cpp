@@ -11,6 +11,7 @@
 #include <memory>
 #include <stdexcept>
 
+#include "support/elements.h"
 #include "support/small_float.h"
 
 namespace intaglio::testing {
@@ -309,6 +310,8 @@ Scalar read_scalar(const Tensor& tensor, std::int64_t i) {
     case DType::u8:
     case DType::boolean:
       return of_integer(dtype, read<std::int8_t>(tensor, i));
+    case DType::i4:
+      return of_integer(dtype, get_integer(tensor, i));
     default:
       throw std::logic_error(fmt::format("load of {}", dtype_name(dtype)));
   }
@@ -340,6 +343,8 @@ void write_scalar(Tensor& tensor, std::int64_t i, const Scalar& value) {
     case DType::u8:
     case DType::boolean:
       return write(tensor, i, static_cast<std::int8_t>(value.integer));
+    case DType::i4:
+      return set_integer(tensor, i, value.integer);
     default:
       throw std::logic_error(fmt::format("store of {}", dtype_name(tensor.dtype())));
   }

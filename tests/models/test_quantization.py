@@ -2,13 +2,14 @@
 import re
 import subprocess
 import sys
+import tarfile
 
 import numpy as np
 import onnx
 import pytest
 from onnx import TensorProto, helper
 
-from intaglio_cli import INTAGLIO, ROOT, run_artifact, variants
+from intaglio_cli import INTAGLIO, ROOT, has_nvrtc, run_artifact, variants
 
 MODEL = ROOT / "models/resnet50-cifar10.onnx"
 sys.path.insert(0, str(ROOT / "scripts"))
@@ -108,6 +109,28 @@ def test_overridden_layers_stay_in_float_and_say_so(samples, tmp_path):
     assert len(rows) == 10
     assert all(row.startswith("fp32") and row.endswith("(--layer-precision)") for row in rows)
     assert "44 of 54" in report
+
+
+@pytest.mark.skipif(not has_nvrtc(), reason="NVRTC, which compiles CUDA code, is not installed")
+def test_products_of_few_rows_unpack_int4_themselves(tmp_path):
+    random = np.random.default_rng(0)
+    weight = (random.standard_normal((1024, 512)) / 32).astype(np.float32)
+    value = lambda name, shape: helper.make_tensor_value_info(name, TensorProto.FLOAT, shape)
+    nodes = [helper.make_node("MatMul", ["x", "w"], ["y"], name="product")]
+    onnx.save(helper.make_model(helper.make_graph(nodes, "g", [value("x", [16, 1024])], [value("y", [16, 512])], [onnx.numpy_helper.from_array(weight, "w")])), tmp_path / "m.onnx")
+    options = [INTAGLIO, "compile", tmp_path / "m.onnx", "--target", "cuda", "--precision", "fp16", "--quantize", "int4", "-o", tmp_path / "m.tar"]
+    report = subprocess.run(options, check=True, capture_output=True, text=True).stdout
+    assert "fp16 of int4" in report
+    with tarfile.open(tmp_path / "m.tar") as tar:
+        weights = tar.getmember("weights.bin").size
+    assert weights < weight.nbytes / 6
+    if "cuda" in OPTIONS:
+        x = random.standard_normal((16, 1024)).astype(np.float32)
+        np.save(tmp_path / "x.npy", x)
+        run_artifact(tmp_path / "m.tar", tmp_path / "x.npy", tmp_path / "y.npz")
+        error = np.load(tmp_path / "y.npz")["y"] - x @ weight
+        # 4 bits for normally distributed weights: about 20 dB.
+        assert 0.01 < np.square(error).mean() ** 0.5 < 0.15
 
 
 def test_report_names_what_is_not_quantized(tmp_path):
