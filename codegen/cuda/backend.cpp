@@ -33,7 +33,7 @@ namespace {
 /// Of a convolution: a pixel of so many is one asynchronous copy, of 8 bytes where elements have 16 bits.
 constexpr std::int64_t kLeastChannels = 4;
 
-/// Up to so many rows the weights of 4 bits are read faster than 16-bit ones are multiplied.
+/// Up to so many rows a product is mostly the reading of its weights, and those of 4 bits are kept as they are.
 constexpr std::int64_t kMostInt4Rows = 64;
 
 /// Blocks are many and small: a GPU runs some thousand at once.
