@@ -69,7 +69,12 @@ def test_trained_resnet50_keeps_its_accuracy(options, tmp_path):
     for first in range(0, 1000, 50):
         np.save(tmp_path / "in.npy", prepare_images.preprocess(archive["test_images"][first : first + 50]))
         run_artifact(tmp_path / "model.tar", tmp_path / "in.npy", tmp_path / "out.npz")
-        right += (np.load(tmp_path / "out.npz")["logits"].argmax(1) == archive["test_labels"][first : first + 50]).sum()
+        logits = np.load(tmp_path / "out.npz")["logits"]
+        right += (logits.argmax(1) == archive["test_labels"][first : first + 50]).sum()
+        if first == 0:
+            session = onnxruntime.InferenceSession(str(ROOT / "models/resnet50-cifar10.onnx"), providers=["CPUExecutionProvider"])
+            expected = session.run(None, {"image": np.load(tmp_path / "in.npy")})[0]
+            assert np.abs(logits - expected).max() <= 1e-2 * np.abs(expected).max()
     assert abs(right - 904) <= 3
 
 
