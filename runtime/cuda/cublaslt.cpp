@@ -12,6 +12,8 @@
 #include <optional>
 #include <vector>
 
+#include "runtime/cuda/library_symbols.h"
+
 namespace intaglio::runtime::cuda {
 namespace {
 
@@ -39,25 +41,21 @@ Loading load() {
   void* library = open_library();
   if (!library) return {{}, "libcublasLt.so.13 cannot be opened (INTAGLIO_CUBLASLT_PATH may name its folder)"};
   CublasLt lt = {};
-  std::string missing;
-  const auto find = [&]<typename F>(const char* name, F& function) {
-    function = reinterpret_cast<F>(dlsym(library, name));
-    if (!function) missing = name;
-  };
-  find("cublasLtCreate", lt.create);
-  find("cublasLtDestroy", lt.destroy);
-  find("cublasLtMatmulDescCreate", lt.operation_create);
-  find("cublasLtMatmulDescDestroy", lt.operation_destroy);
-  find("cublasLtMatmulDescSetAttribute", lt.operation_set);
-  find("cublasLtMatrixLayoutCreate", lt.layout_create);
-  find("cublasLtMatrixLayoutDestroy", lt.layout_destroy);
-  find("cublasLtMatrixLayoutSetAttribute", lt.layout_set);
-  find("cublasLtMatmulPreferenceCreate", lt.preference_create);
-  find("cublasLtMatmulPreferenceDestroy", lt.preference_destroy);
-  find("cublasLtMatmulPreferenceSetAttribute", lt.preference_set);
-  find("cublasLtMatmulAlgoGetHeuristic", lt.choose);
-  find("cublasLtMatmul", lt.multiply);
-  if (!missing.empty()) return {{}, fmt::format("the library has no {}", missing)};
+  LibrarySymbols symbols(library);
+  symbols.find("cublasLtCreate", lt.create);
+  symbols.find("cublasLtDestroy", lt.destroy);
+  symbols.find("cublasLtMatmulDescCreate", lt.operation_create);
+  symbols.find("cublasLtMatmulDescDestroy", lt.operation_destroy);
+  symbols.find("cublasLtMatmulDescSetAttribute", lt.operation_set);
+  symbols.find("cublasLtMatrixLayoutCreate", lt.layout_create);
+  symbols.find("cublasLtMatrixLayoutDestroy", lt.layout_destroy);
+  symbols.find("cublasLtMatrixLayoutSetAttribute", lt.layout_set);
+  symbols.find("cublasLtMatmulPreferenceCreate", lt.preference_create);
+  symbols.find("cublasLtMatmulPreferenceDestroy", lt.preference_destroy);
+  symbols.find("cublasLtMatmulPreferenceSetAttribute", lt.preference_set);
+  symbols.find("cublasLtMatmulAlgoGetHeuristic", lt.choose);
+  symbols.find("cublasLtMatmul", lt.multiply);
+  if (!symbols.missing().empty()) return {{}, fmt::format("the library has no {}", symbols.missing())};
   return {lt, {}};
 }
 

@@ -6,6 +6,7 @@
 
 #include <optional>
 
+#include "runtime/cuda/library_symbols.h"
 #include "support/diagnostics.h"
 
 namespace intaglio::runtime::cuda {
@@ -16,24 +17,8 @@ struct Loading {
   std::string why_not;
 };
 
-/// Fills a function of the table; a driver that lacks one is too old.
-class Symbols {
- public:
-  explicit Symbols(void* library) : library_(library) {}
-  template <typename F>
-  void find(const char* name, F& function) {
-    function = reinterpret_cast<F>(dlsym(library_, name));
-    if (!function && missing_.empty()) missing_ = name;
-  }
-  const std::string& missing() const { return missing_; }
-
- private:
-  void* library_;
-  std::string missing_;
-};
-
 std::string fill(void* library, Driver& d) {
-  Symbols symbols(library);
+  LibrarySymbols symbols(library);
   symbols.find("cuInit", d.init);
   symbols.find("cuGetErrorName", d.get_error_name);
   symbols.find("cuGetErrorString", d.get_error_string);
