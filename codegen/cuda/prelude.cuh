@@ -236,27 +236,27 @@ __device__ __forceinline__ void unpack_lanes(T (&to)[count], const Fetched<bytes
     to[i] = packed.lane[i % lanes];
   }
 }
+// The lanes of one access, of which `first` is the first.
+template <int bytes, typename T, int count>
+__device__ __forceinline__ auto packed_lanes(const T (&from)[count], int first) {
+  Packed<bytes, T> packed;
+#pragma unroll
+  for (int i = 0; i < bytes / int(sizeof(T)); ++i) packed.lane[i] = from[first + i];
+  return packed.word;
+}
 template <int bytes, typename T, int count>
 __device__ __forceinline__ void store_lanes(T* to, const T (&from)[count]) {
-  constexpr int lanes = bytes / sizeof(T);
 #pragma unroll
-  for (int first = 0; first < count; first += lanes) {
-    Packed<bytes, T> packed;
-#pragma unroll
-    for (int i = 0; i < lanes; ++i) packed.lane[i] = from[first + i];
-    *reinterpret_cast<typename Word<bytes>::Type*>(to + first) = packed.word;
+  for (int first = 0; first < count; first += bytes / sizeof(T)) {
+    *reinterpret_cast<typename Word<bytes>::Type*>(to + first) = packed_lanes<bytes>(from, first);
   }
 }
 // The same to global memory.
 template <int bytes, typename T, int count>
 __device__ __forceinline__ void store_lanes_global(T* to, const T (&from)[count]) {
-  constexpr int lanes = bytes / sizeof(T);
 #pragma unroll
-  for (int first = 0; first < count; first += lanes) {
-    Packed<bytes, T> packed;
-#pragma unroll
-    for (int i = 0; i < lanes; ++i) packed.lane[i] = from[first + i];
-    ptx::store_global(reinterpret_cast<typename Word<bytes>::Type*>(to + first), packed.word);
+  for (int first = 0; first < count; first += bytes / sizeof(T)) {
+    ptx::store_global(reinterpret_cast<typename Word<bytes>::Type*>(to + first), packed_lanes<bytes>(from, first));
   }
 }
 
