@@ -11,6 +11,8 @@ bool eliminate_dead(Graph& graph, const PassContext& context);
 bool eliminate_common(Graph& graph, const PassContext& context);
 /// Evaluates nodes whose operands are all constants.
 bool fold_constants(Graph& graph, const PassContext& context);
+/// Stores computed integers of less than 8 bits in bytes.
+bool widen_small_integers(Graph& graph, const PassContext& context);
 /// Replaces shape arithmetic with what it is known to yield: a constant, or `dims`.
 bool fold_shapes(Graph& graph, const PassContext& context);
 /// Rewrites by algebraic identities until none applies.

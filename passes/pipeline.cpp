@@ -8,6 +8,7 @@ namespace intaglio {
 namespace {
 
 constexpr Pass kFoldShapes{"fold_shapes", fold_shapes, 0};
+constexpr Pass kWidenSmallIntegers{"widen_small_integers", widen_small_integers, 0};
 constexpr Pass kFoldConstants{"fold_constants", fold_constants, 0};
 constexpr Pass kSimplify{"simplify", simplify, 1};
 constexpr Pass kEliminateCommon{"eliminate_common", eliminate_common, 1};
@@ -32,6 +33,8 @@ constexpr Pass kFuseKernels{"fuse_kernels", fuse_kernels, 0};
 constexpr std::array kPipeline{
     // Shape-Concat-Reshape chains are known at compile time; everything below is easier without them.
     kFoldShapes,
+    // Bytes of quantized values are what the passes below lower.
+    kWidenSmallIntegers,
     // Quantization that only moves through pooling and views joins what is computed.
     kSimplify,
     // What the model has quantized is computed in integers, before its weights are folded to floats and anything is folded into them.
