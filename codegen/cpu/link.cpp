@@ -11,33 +11,12 @@
 #include <mutex>
 
 #include "support/diagnostics.h"
+#include "support/temporary_folder.h"
 
 LLD_HAS_DRIVER(elf)
 
 namespace intaglio::cpu {
 namespace {
-
-/// A private folder that goes away with this object.
-class TemporaryFolder {
- public:
-  TemporaryFolder() {
-    std::string pattern = (std::filesystem::temp_directory_path() / "intaglio-XXXXXX").string();
-    if (!mkdtemp(pattern.data())) {
-      throw CompileError(ErrorCode::environment, Diagnostic{pattern, "no temporary folder can be made here", "a writable folder", "", "set TMPDIR to one"});
-    }
-    path_ = pattern;
-  }
-  ~TemporaryFolder() {
-    std::error_code ignored;
-    std::filesystem::remove_all(path_, ignored);
-  }
-  TemporaryFolder(const TemporaryFolder&) = delete;
-  TemporaryFolder& operator=(const TemporaryFolder&) = delete;
-  const std::filesystem::path& path() const { return path_; }
-
- private:
-  std::filesystem::path path_;
-};
 
 void write(const std::filesystem::path& path, const std::string& bytes) {
   std::ofstream file(path, std::ios::binary);

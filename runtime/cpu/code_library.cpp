@@ -8,11 +8,11 @@
 #include <unistd.h>
 
 #include <cerrno>
-#include <cstdlib>
 #include <cstring>
 #include <string>
 
 #include "support/diagnostics.h"
+#include "support/temporary_folder.h"
 
 namespace intaglio::runtime {
 namespace {
@@ -34,8 +34,7 @@ void write_all(int descriptor, std::span<const std::byte> bytes) {
 int open_anonymous() {
   const int descriptor = memfd_create("intaglio", MFD_CLOEXEC);
   if (descriptor >= 0) return descriptor;
-  const char* folder = std::getenv("TMPDIR");
-  std::string pattern = std::string(folder ? folder : "/tmp") + "/intaglio-XXXXXX";
+  std::string pattern = temporary_files() / "intaglio-XXXXXX";
   const int temporary = mkostemp(pattern.data(), O_CLOEXEC);
   if (temporary < 0) fail(pattern, "no file can be made for the artifact's code", errno, "set TMPDIR to a writable folder");
   unlink(pattern.c_str());

@@ -2,16 +2,17 @@
 #include "driver/activations.h"
 
 #include <fmt/ranges.h>
-#include <stdlib.h>  // mkdtemp
 
 #include <algorithm>
 #include <filesystem>
+#include <optional>
 
 #include "codegen/codegen.h"
 #include "driver/npy.h"
 #include "driver/stages.h"
 #include "intaglio/runtime.hpp"
 #include "support/diagnostics.h"
+#include "support/temporary_folder.h"
 
 namespace intaglio {
 namespace {
@@ -20,34 +21,35 @@ namespace {
 constexpr std::int64_t kRunBytes = std::int64_t{128} << 20;
 constexpr std::int64_t kMostSamples = 16;
 
-/// A folder that goes away with this object.
-class TemporaryFolder {
+/// Which inputs hold samples along their first axis, and how many a run takes.
+class SampleAxis {
  public:
-  TemporaryFolder() {
-    std::string pattern = (std::filesystem::temp_directory_path() / "intaglio-XXXXXX").string();
-    if (!mkdtemp(pattern.data())) throw CompileError(ErrorCode::environment, Diagnostic{pattern, "no folder for temporary files can be made", {}, {}, "set TMPDIR to a folder with free space"});
-    path_ = pattern;
+  explicit SampleAxis(const Graph& graph) : is_symbolic_(std::ranges::any_of(graph.arguments(), has_symbolic_extent, &std::unique_ptr<Value>::get)) {
+    if (is_symbolic_) return;
+    const auto first = std::ranges::find_if(graph.arguments(), [](const auto& input) { return input->type.rank() > 0; });
+    if (first != graph.arguments().end()) extent_ = (*first)->type.shape[0].value();
   }
-  TemporaryFolder(const TemporaryFolder&) = delete;
-  TemporaryFolder& operator=(const TemporaryFolder&) = delete;
-  ~TemporaryFolder() {
-    std::error_code ignored;
-    std::filesystem::remove_all(path_, ignored);
-  }
-  std::string file(const std::string& name) const { return path_ / name; }
+
+  /// Inputs with another first extent (a scalar, weights, a table) are the same for all samples.
+  bool holds_samples(const Value& input) const { return is_symbolic_ ? has_symbolic_extent(&input) : input.type.rank() > 0 && input.type.shape[0] == Dim(extent_); }
+  /// How many samples the model takes; nothing if it takes any number.
+  std::optional<std::int64_t> extent() const { return is_symbolic_ ? std::nullopt : std::optional(extent_); }
 
  private:
-  std::filesystem::path path_;
+  static bool has_symbolic_extent(const Value* input) { return input->type.rank() > 0 && !input->type.shape[0].is_constant(); }
+
+  bool is_symbolic_;
+  std::int64_t extent_ = 0;
 };
 
 [[noreturn]] void misfit(const std::string& path, const std::string& message, const std::string& expected, const std::string& got) {
   throw CompileError(ErrorCode::invalid, Diagnostic{path, message, expected, got, "--calibrate reads one array for each input, samples along the first axis"});
 }
 
-void check_array(const std::string& path, const Value& input, const Tensor& array) {
+void check_array(const std::string& path, const Value& input, const Tensor& array, bool holds_samples) {
   const Shape& shape = input.type.shape;
-  bool fits = array.rank() == input.type.rank() && array.rank() > 0 && array.dtype() == input.type.dtype;
-  for (std::size_t d = 1; fits && d < shape.size(); ++d) fits = !shape[d].is_constant() || shape[d].value() == array.shape()[d];
+  bool fits = array.rank() == input.type.rank() && array.dtype() == input.type.dtype;
+  for (std::size_t d = holds_samples ? 1 : 0; fits && d < shape.size(); ++d) fits = !shape[d].is_constant() || shape[d].value() == array.shape()[d];
   if (!fits) misfit(path, fmt::format("the samples of input '{}' do not fit the model", input.name), to_text(input.type), fmt::format("{}[{}]", dtype_name(array.dtype()), fmt::join(array.shape(), ",")));
 }
 
@@ -59,17 +61,21 @@ std::string names_in(const std::map<std::string, Tensor>& arrays) {
 }
 
 Samples samples_in(const std::string& path, const Graph& graph) {
+  const SampleAxis axis(graph);
   auto arrays = read_npz(path);
   Samples samples;
+  std::optional<std::int64_t> count;
   for (const auto& input : graph.arguments()) {
     const auto found = arrays.find(input->name);
     if (found == arrays.end()) misfit(path, fmt::format("there are no samples of input '{}'", input->name), to_text(input->type), names_in(arrays));
-    check_array(path, *input, found->second);
-    samples[input->name] = found->second;
-    if (found->second.shape()[0] != samples.begin()->second.shape()[0]) {
-      misfit(path, "the inputs have different numbers of samples", std::to_string(samples.begin()->second.shape()[0]), std::to_string(found->second.shape()[0]));
-    }
+    const Tensor& array = found->second;
+    check_array(path, *input, array, axis.holds_samples(*input));
+    samples.inputs.push_back({array, axis.holds_samples(*input)});
+    if (!axis.holds_samples(*input)) continue;
+    if (count.value_or(array.shape()[0]) != array.shape()[0]) misfit(path, "the inputs have different numbers of samples", std::to_string(*count), std::to_string(array.shape()[0]));
+    count = array.shape()[0];
   }
+  samples.count = count.value_or(0);
   return samples;
 }
 
@@ -129,16 +135,12 @@ ActivationRunner::ActivationRunner(const Graph& graph, const std::vector<std::st
     instrumented->add_result(found->second, "watched:" + name);
     bytes += smallest_bytes(*found->second);
   }
-  bool symbolic = true;
-  for (const auto& input : graph.arguments()) {
-    inputs_.push_back(input->name);
-    symbolic &= !input->type.shape.empty() && !input->type.shape[0].is_constant();
-  }
-  has_fixed_batch_ = !symbolic;
-  batch_ = symbolic || graph.arguments().empty() ? std::clamp<std::int64_t>(kRunBytes / std::max<std::int64_t>(bytes, 1), 1, kMostSamples) : graph.arguments()[0]->type.shape[0].value();
+  const auto extent = SampleAxis(graph).extent();
+  has_fixed_batch_ = extent.has_value();
+  batch_ = extent.value_or(std::clamp<std::int64_t>(kRunBytes / std::max<std::int64_t>(bytes, 1), 1, kMostSamples));
 
   const TemporaryFolder folder;
-  const std::string path = folder.file("instrumented.tar");
+  const std::string path = folder.path() / "instrumented.tar";
   generate_artifact(lower_for_targets(*instrumented, CodegenOptions{}, context, {}), ModelInfo{"instrumented", "", "", ""}, path);
   // The mapped file lives on until it is closed.
   loaded_ = std::make_unique<Loaded>(path);
@@ -148,7 +150,7 @@ ActivationRunner::~ActivationRunner() = default;
 
 std::span<const Tensor> ActivationRunner::run(const Samples& samples, std::int64_t first, std::int64_t count) {
   std::vector<Tensor> inputs;
-  for (const std::string& name : inputs_) inputs.push_back(part(samples.at(name), first, count));
+  for (const auto& [array, holds_samples] : samples.inputs) inputs.push_back(holds_samples ? part(array, first, count) : array);
   loaded_->context.bind(views(inputs));
   const auto ports = loaded_->model.outputs();
   outputs_.resize(ports.size());
@@ -164,6 +166,9 @@ std::span<const Tensor> ActivationRunner::run(const Samples& samples, std::int64
 }
 
 std::vector<Samples> read_samples(const std::string& path, const Graph& graph) {
+  if (SampleAxis(graph).extent() == 0) {
+    throw CompileError(ErrorCode::invalid, Diagnostic{"--calibrate", "the model takes no samples", "an input that holds at least one along its first axis", {}, {}});
+  }
   std::vector<std::string> files;
   std::error_code ignored;
   if (std::filesystem::is_directory(path, ignored)) {
@@ -176,17 +181,16 @@ std::vector<Samples> read_samples(const std::string& path, const Graph& graph) {
   }
   std::vector<Samples> samples;
   for (const std::string& file : files) samples.push_back(samples_in(file, graph));
-  const bool empty = std::ranges::all_of(samples, [](const Samples& part) { return part.empty() || part.begin()->second.shape()[0] == 0; });
-  if (empty) misfit(path, "there are no samples", "at least one", "");
+  const auto has_none = [](const Samples& part) { return part.count == 0; };
+  if (std::ranges::all_of(samples, has_none)) misfit(path, "there are no samples", "at least one", "");
   return samples;
 }
 
 std::int64_t ActivationRunner::for_each_batch(const std::vector<Samples>& samples, std::int64_t most, const std::function<void(const Samples&, std::int64_t, std::int64_t)>& body) const {
   std::int64_t done = 0;
   for (const Samples& file : samples) {
-    const std::int64_t total = file.begin()->second.shape()[0];
-    for (std::int64_t first = 0; first < total && done < most; first += batch_) {
-      const std::int64_t count = std::min({batch_, total - first, has_fixed_batch_ ? batch_ : most - done});
+    for (std::int64_t first = 0; first < file.count && done < most; first += batch_) {
+      const std::int64_t count = std::min({batch_, file.count - first, has_fixed_batch_ ? batch_ : most - done});
       if (count < batch_ && has_fixed_batch_) continue;
       body(file, first, count);
       done += count;

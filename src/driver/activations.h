@@ -2,7 +2,6 @@
 #pragma once
 
 #include <functional>
-#include <map>
 #include <memory>
 #include <span>
 #include <string>
@@ -14,11 +13,19 @@
 
 namespace intaglio {
 
-/// Samples by input name, along the first axis of each array.
-using Samples = std::map<std::string, Tensor>;
+/// What one file holds for the inputs of a graph, in their order.
+struct Samples {
+  struct Input {
+    Tensor array;
+    bool holds_samples;  ///< along its first axis; else it is the same for all
+  };
+  std::vector<Input> inputs;
+  std::int64_t count = 0;
+};
 
-/// The arrays of an .npz file, or of each in a folder, in the order of their names. CompileError (invalid) for files that do not hold every input of `graph`
-/// in its dtype and shape; other arrays (labels) are left out.
+/// The arrays of an .npz file, or of each in a folder, in the order of their names. Inputs with a symbolic first extent hold samples along it; where there are
+/// none, those whose first extent is that of the first input. CompileError (invalid) for files that do not hold every input of `graph` in its dtype and shape;
+/// other arrays (labels) are left out.
 std::vector<Samples> read_samples(const std::string& path, const Graph& graph);
 
 /// A compiled copy of `graph`, which the optimizing passes have been through but for those from insert_quantization on, that returns values from inside.
@@ -37,7 +44,6 @@ class ActivationRunner {
  private:
   struct Loaded;
   std::unique_ptr<Loaded> loaded_;
-  std::vector<std::string> inputs_;
   std::vector<Tensor> outputs_;
   std::size_t skipped_results_ = 0;
   std::int64_t batch_ = 1;

@@ -1,7 +1,7 @@
 // See calibrate.h.
 #include "driver/calibrate.h"
 
-#include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <algorithm>
 #include <atomic>
@@ -53,7 +53,19 @@ std::set<std::string> names_in(const Graph& graph) {
 struct Observed {
   std::map<std::string, ValueRange> ranges;
   std::int64_t samples = 0;
+  std::int64_t not_finite = 0;  ///< activations that held infinity or NaN
 };
+
+/// CompileError for an activation of which no number was seen: a range made up for it would be taken for a measured one.
+void check_seen(const Observer& observer, const std::string& name, const Graph& graph, const std::string& samples) {
+  if (observer.has_seen()) return;
+  Origins readers;
+  for (const Node* node : graph.nodes()) {
+    if (std::ranges::any_of(node->operands(), [&](const Value* operand) { return operand && operand->name == name; })) readers = merge(readers, node->origins);
+  }
+  throw CompileError(ErrorCode::invalid, Diagnostic{samples, fmt::format("what '{}' reads is never finite", fmt::join(readers, "', '")), "samples for which the model computes numbers",
+                                                    "infinity or NaN alone", "check the samples, or whether the model overflows on them"});
+}
 
 /// The ranges of the named values over all samples.
 Observed observe(const Graph& graph, const std::vector<std::string>& names, const std::vector<Samples>& samples, const QuantizeOptions& options) {
@@ -64,6 +76,10 @@ Observed observe(const Graph& graph, const std::vector<std::string>& names, cons
     const auto values = runner.run(file, first, count);
     parallel_for(names.size(), [&](std::size_t i) { observers[i].add(values[i].span<float>()); });
   });
+  for (std::size_t i = 0; i < names.size(); ++i) {
+    check_seen(observers[i], names[i], graph, options.samples);
+    observed.not_finite += observers[i].has_left_out();
+  }
   std::vector<ValueRange> found(names.size());
   parallel_for(names.size(), [&](std::size_t i) { found[i] = observers[i].range(options.method, options.storage); });
   for (std::size_t i = 0; i < names.size(); ++i) observed.ranges[names[i]] = found[i];
@@ -81,7 +97,11 @@ struct Error {
       noise += difference * difference;
     }
   }
-  double decibels() const { return noise == 0 ? std::numeric_limits<double>::infinity() : 10 * std::log10(signal / noise); }
+  /// NaN where there is no signal to compare with.
+  double decibels() const {
+    if (signal == 0) return std::numeric_limits<double>::quiet_NaN();
+    return noise == 0 ? std::numeric_limits<double>::infinity() : 10 * std::log10(signal / noise);
+  }
 };
 
 struct Compared {
@@ -122,6 +142,7 @@ QuantizationReport quantize_graph(Graph& graph, const QuantizeOptions& options, 
     Observed observed = observe(graph, activations, samples, options);
     context.quantization.ranges = std::move(observed.ranges);
     report.observed = observed.samples;
+    report.not_finite = observed.not_finite;
   }
   const auto reference = graph.clone();
   insert_quantization(graph, context);

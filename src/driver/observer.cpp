@@ -68,7 +68,10 @@ std::vector<double> levelled(const std::vector<double>& bins, std::size_t count)
 void Observer::add(std::span<const float> values) {
   float low = std::numeric_limits<float>::infinity(), high = -low;
   for (float value : values) {
-    if (!std::isfinite(value)) continue;
+    if (!std::isfinite(value)) {
+      has_left_out_ = true;
+      continue;
+    }
     low = std::min(low, value);
     high = std::max(high, value);
   }
@@ -101,7 +104,7 @@ void Observer::widen(double largest) {
 }
 
 ValueRange Observer::range(CalibrationMethod method, DType storage) const {
-  if (bins_.empty()) return {};
+  if (!has_seen()) return {};
   ValueRange range{low_, high_};
   if (method == CalibrationMethod::percentile) range = percentile_range();
   if (method == CalibrationMethod::mse) range = mse_range(storage);

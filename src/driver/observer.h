@@ -27,6 +27,10 @@ class Observer {
   /// For activations in `storage`: i8 stands for u8 with a zero point. Zero is always in the range. {0, 0} if nothing was seen.
   ValueRange range(CalibrationMethod method, DType storage) const;
 
+  /// False if there was no finite number among the values.
+  bool has_seen() const { return !bins_.empty(); }
+  /// True if infinities or NaN were left out.
+  bool has_left_out() const { return has_left_out_; }
   double low() const { return low_; }
   double high() const { return high_; }
   /// Bin i holds what is in [(i - kBins/2) * width, (i + 1 - kBins/2) * width).
@@ -43,6 +47,7 @@ class Observer {
   double low_ = std::numeric_limits<double>::infinity();
   double high_ = -std::numeric_limits<double>::infinity();
   double width_ = 0;
+  bool has_left_out_ = false;
   std::vector<std::uint64_t> bins_;
 };
 

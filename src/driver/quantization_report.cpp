@@ -127,6 +127,7 @@ std::string to_text(const QuantizationReport& report) {
   text += fmt::format("{} of {} convolutions and matrix products are quantized", quantized, report.rows.size());
   if (report.observed > 0) text += fmt::format("; ranges over {} samples", report.observed);
   if (report.compared > 0) text += fmt::format("; SQNR over {}", report.compared);
+  if (report.not_finite > 0) text += fmt::format("\ninfinity or NaN in {} of the observed activations was left out: are the samples right?", report.not_finite);
   for (std::size_t i = 0; i < report.variants.size(); ++i) {
     const auto honoured = std::ranges::count_if(report.rows, [&](const QuantizationRow& row) { return is_quantized(row) && is_honoured(row, row.multiplied[i]); });
     text += fmt::format("\n{} multiplies {} of them as they are stored", report.variants[i], honoured);

@@ -30,6 +30,7 @@ struct QuantizationReport {
   std::vector<QuantizationRow> rows;
   std::int64_t observed = 0;  ///< samples that ranges come from
   std::int64_t compared = 0;  ///< samples that errors come from
+  std::int64_t not_finite = 0;  ///< activations whose infinities or NaN were left out
   std::vector<std::string> variants = {};
 };
 

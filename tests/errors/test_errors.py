@@ -49,6 +49,7 @@ def files(tmp_path_factory):
     numpy.savez(folder / "wide.npz", x=numpy.ones((2, 5), numpy.float32))
     numpy.savez(folder / "no_samples.npz", x=x[:0])
     numpy.savez(folder / "no_arrays.npz")
+    numpy.savez(folder / "nan.npz", x=numpy.full((2, 4), numpy.nan, numpy.float32))
     y = numpy.load(folder / "y.npz")["y"]
     numpy.savez(folder / "other_y.npz", y=y + 1)
     numpy.savez(folder / "other_shape.npz", y=y[:1])
@@ -151,6 +152,8 @@ WRONG = [
     ([*QUANTIZE, "int8", "--calibrate", "{f}/f64.npz"], 3, "the samples of input 'x' do not fit the model\n  expected: f32[batch,4]\n  got:      f64[2,4]"),
     ([*QUANTIZE, "fp8", "--calibrate", "{f}/wide.npz"], 3, "the samples of input 'x' do not fit the model\n  expected: f32[batch,4]\n  got:      f32[2,5]"),
     ([*QUANTIZE, "int8", "--calibrate", "{f}/no_samples.npz"], 3, "there are no samples"),
+    ([*QUANTIZE, "int8", "--calibrate", "{f}/nan.npz"], 3, "what 'product' reads is never finite"),
+    ([*QUANTIZE, "int8", "--calibrate", "{f}/samples.npz", "--shapes", "x:0x4"], 3, "the model takes no samples"),
     ([*QUANTIZE, "int8", "--calibrate", "{f}/folder"], 3, "there are no samples\n  expected: at least one"),
     ([*QUANTIZE, "int8", "--calibrate", "{f}/x.npy"], 3, "this is no npz archive"),
     ([*QUANTIZE, "int8", "--calibrate", "{f}/samples.npz", "--shapes", "x:3x4"], 3, "the samples do not fill one batch of the model\n  expected: 3 in a file"),
@@ -241,6 +244,14 @@ def test_a_full_disk_leaves_nothing_half_written(files, tmp_path):
     assert not list(tmp_path.iterdir())
 
 
+@pytest.mark.parametrize("arguments", [["compile", "{f}/model.onnx", "-o", "{f}/out.tar"], [*QUANTIZE, "int8", "--calibrate", "{f}/samples.npz"]], ids=" ".join)
+def test_temporary_files_need_a_folder(arguments, files):
+    done = call(files, arguments, env={**os.environ, "TMPDIR": "/no/such/folder"})
+    assert done.returncode == 4, done.stderr
+    assert "error: /no/such/folder/intaglio-" in done.stderr and "no temporary folder can be made: No such file or directory" in done.stderr
+    assert not (files / "out.tar").exists()
+
+
 def test_an_output_is_replaced_as_a_whole(files, tmp_path):
     out = tmp_path / "out.tar"
     out.write_bytes(b"old")
@@ -260,6 +271,7 @@ def test_damaged_files_are_refused_or_right(files, tmp_path):
         ("model.tar", ["bench", "{d}", *BENCH[2:], "--profile"], 30),
         ("x.npy", ["run", "{f}/model.tar", "--input", "{d}"], 60),
         ("y.npz", ["run", "{f}/model.tar", "--input", "{f}/x.npy", "--expect", "{d}.npz"], 60),
+        ("samples.npz", [*QUANTIZE[:3], "/dev/null", "--quantize", "int8", "--calibrate", "{d}.npz"], 30),
         ("graph.ir", ["opt", "{d}", "--passes=simplify"], 60),
     ):
         whole = (files / name).read_bytes()
