@@ -130,7 +130,8 @@ std::optional<DType> asked_precision(const Node& node, const std::vector<LayerPr
     if (last == reversed.end()) continue;
     if (asked && *asked != last->dtype) {
       throw CompileError(ErrorCode::invalid, Diagnostic{"--layer-precision", fmt::format("nodes '{}' and '{}' are computed as one", by, origin), "the same precision for both",
-                                                        fmt::format("{} and {}", dtype_name(*asked), dtype_name(last->dtype))});
+                                                        fmt::format("{} and {}", dtype_name(*asked), dtype_name(last->dtype)),
+                                                        "name both in one --layer-precision after those that differ: the last that matches a node counts"});
     }
     asked = last->dtype;
     by = origin;

@@ -44,11 +44,9 @@ void set_precision(CompileOptions& options, const std::string& precision, const 
 }
 
 const std::map<std::string, DType> kQuantized{{"int8", DType::i8}, {"fp8", DType::f8e4m3fn}, {"int4", DType::i4}};
-const std::map<std::string, CalibrationMethod> kMethods{
-    {"minmax", CalibrationMethod::minmax}, {"entropy", CalibrationMethod::entropy}, {"percentile", CalibrationMethod::percentile}, {"mse", CalibrationMethod::mse}};
 
 void set_quantization(QuantizeOptions& options, const Flags& flags) {
-  options.method = kMethods.at(flags.method);
+  options.method = parse_calibration_method(flags.method).value_or(options.method);
   if (flags.quantize.empty()) {
     if (options.samples.empty()) return;
     throw CompileError(ErrorCode::usage, Diagnostic{"--calibrate", "samples serve --quantize, which is not asked for", "--quantize int8, fp8 or int4", options.samples});
@@ -56,6 +54,23 @@ void set_quantization(QuantizeOptions& options, const Flags& flags) {
   options.storage = kQuantized.at(flags.quantize);
   if (options.storage != DType::i4 && options.samples.empty()) {
     throw CompileError(ErrorCode::usage, Diagnostic{"--quantize", "the ranges of activations come from samples, and none are given", "--calibrate FILE.npz or a folder of them", flags.quantize});
+  }
+}
+
+/// What the runner of passes is to do.
+void set_passes(RunnerOptions& options, const Flags& flags) {
+  options.disabled.insert(flags.disabled_passes.begin(), flags.disabled_passes.end());
+  options.print_after.insert(flags.print_after.begin(), flags.print_after.end());
+  for (const auto* names : {&flags.disabled_passes, &flags.print_after}) {
+    for (const std::string& name : *names) {
+      if (!find_pass(name)) throw CompileError(ErrorCode::usage, Diagnostic{"", fmt::format("no pass is named '{}'", name), "a pass of docs/passes.md", name});
+    }
+  }
+  if (options.disabled.contains("fuse_kernels")) {
+    throw CompileError(ErrorCode::usage, Diagnostic{"--disable-pass", "code is generated for the groups that fuse_kernels makes", "another pass", "fuse_kernels", "-O0 puts each node into a group of its own"});
+  }
+  if (options.disabled.contains("insert_quantization") && !flags.quantize.empty()) {
+    throw CompileError(ErrorCode::usage, Diagnostic{"--disable-pass", "--quantize asks for what the pass does", "one of both", "insert_quantization"});
   }
 }
 
@@ -73,15 +88,9 @@ void run(Flags& flags) {
   set_precision(options, flags.precision, flags.layer_precision);
   set_quantization(options.quantize, flags);
   if (!flags.shapes.empty()) options.input_shapes = parse_shapes(flags.shapes);
-  options.passes.disabled.insert(flags.disabled_passes.begin(), flags.disabled_passes.end());
-  options.passes.print_after.insert(flags.print_after.begin(), flags.print_after.end());
+  set_passes(options.passes, flags);
   set_enabled_tactics(options.codegen, flags.enabled_tactics);
   options.codegen.disabled_tactics.insert(flags.disabled_tactics.begin(), flags.disabled_tactics.end());
-  for (const auto* names : {&flags.disabled_passes, &flags.print_after}) {
-    for (const std::string& name : *names) {
-      if (!find_pass(name)) throw CompileError(ErrorCode::usage, Diagnostic{"", fmt::format("no pass is named '{}'", name), "a pass of docs/passes.md", name});
-    }
-  }
   if (!flags.emit.empty()) {
     std::fputs(emit_stage(options, flags.emit).c_str(), stdout);
     if (options.output.empty()) return;

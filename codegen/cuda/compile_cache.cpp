@@ -18,11 +18,17 @@ namespace {
 
 namespace fs = std::filesystem;
 
+/// A variable of the environment that names a folder; what is empty names none.
+const char* named_folder(const char* variable) {
+  const char* folder = std::getenv(variable);
+  return folder && *folder ? folder : nullptr;
+}
+
 /// Empty where there is no place for one.
 fs::path cache_folder() {
-  if (const char* given = std::getenv("INTAGLIO_CACHE")) return fs::path(given) / "cuda";
-  if (const char* given = std::getenv("XDG_CACHE_HOME")) return fs::path(given) / "intaglio/cuda";
-  if (const char* home = std::getenv("HOME")) return fs::path(home) / ".cache/intaglio/cuda";
+  if (const char* given = named_folder("INTAGLIO_CACHE")) return fs::path(given) / "cuda";
+  if (const char* given = named_folder("XDG_CACHE_HOME")) return fs::path(given) / "intaglio/cuda";
+  if (const char* home = named_folder("HOME")) return fs::path(home) / ".cache/intaglio/cuda";
   return {};
 }
 

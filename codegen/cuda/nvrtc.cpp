@@ -32,15 +32,15 @@ struct Nvrtc {
   const char* (*get_error_string)(NvrtcResult);
 };
 
-/// Where the library may be: the loader's path, then what the toolkit and its Python wheel install.
+/// Where the library may be: the loader's path, then what the toolkit installs; nowhere but in the folder that INTAGLIO_NVRTC_PATH names, if it does.
 std::vector<std::string> candidates() {
   constexpr std::array kNames{"libnvrtc.so.13", "libnvrtc.so.12", "libnvrtc.so"};
   std::vector<std::string> folders{""};
-  if (const char* given = std::getenv("INTAGLIO_NVRTC_PATH")) folders.insert(folders.begin(), std::string(given) + "/");
   for (const char* variable : {"CUDA_HOME", "CUDA_PATH"}) {
     if (const char* home = std::getenv(variable)) folders.push_back(std::string(home) + "/lib64/");
   }
   folders.push_back("/usr/local/cuda/lib64/");
+  if (const char* given = std::getenv("INTAGLIO_NVRTC_PATH")) folders = {std::string(given) + "/"};
   std::vector<std::string> paths;
   for (const std::string& folder : folders) {
     for (const char* name : kNames) paths.push_back(folder + name);
@@ -56,12 +56,16 @@ void find(void* library, const char* name, F& function) {
 
 Nvrtc load() {
   void* library = nullptr;
+  std::string problem;
   for (const std::string& path : candidates()) {
     library = dlopen(path.c_str(), RTLD_NOW | RTLD_LOCAL);
     if (library) break;
+    // Of those that are not there the loader says nothing that helps.
+    if (problem.empty() && std::filesystem::exists(path)) problem = dlerror();
   }
   if (!library) {
-    throw CompileError(ErrorCode::environment, Diagnostic{"--target cuda", "NVRTC, which compiles the kernels, was not found", "libnvrtc.so.13 or libnvrtc.so.12", "",
+    throw CompileError(ErrorCode::environment, Diagnostic{"--target cuda", problem.empty() ? "NVRTC, which compiles the kernels, was not found" : "NVRTC, which compiles the kernels, cannot be loaded",
+                                                          "libnvrtc.so.13 or libnvrtc.so.12", problem,
                                                           "install the CUDA Toolkit or `pip install nvidia-cuda-nvrtc`, and set INTAGLIO_NVRTC_PATH to the folder of libnvrtc.so; no GPU is needed"});
   }
   Nvrtc nvrtc = {};

@@ -30,8 +30,8 @@ void check_layers_match(const Graph& graph, const std::vector<LayerPrecision>& l
   for (const LayerPrecision& layer : layers) {
     const auto matches = [&](const Node* node) { return matches_origin(layer, *node); };
     if (std::ranges::any_of(graph.nodes(), matches)) continue;
-    throw CompileError(ErrorCode::usage, Diagnostic{"--layer-precision", "no node of the model is named so", "a name or pattern of ONNX node names", layer.glob,
-                                                    "--emit graph shows the nodes and, after ';', their ONNX names"});
+    throw CompileError(ErrorCode::usage, Diagnostic{"--layer-precision", "no node of the model that computes anything is named so", "a name or pattern of ONNX node names", layer.glob,
+                                                    "--emit graph shows the nodes and, after ';', their ONNX names; Identity and Dropout are none of them"});
   }
 }
 
@@ -64,6 +64,12 @@ struct PrecisionName {
   std::string_view name;
   DType dtype;
 };
+struct MethodName {
+  std::string_view name;
+  CalibrationMethod method;
+};
+constexpr std::array kMethods{MethodName{"minmax", CalibrationMethod::minmax}, MethodName{"entropy", CalibrationMethod::entropy},
+                              MethodName{"percentile", CalibrationMethod::percentile}, MethodName{"mse", CalibrationMethod::mse}};
 constexpr std::array kPrecisions{PrecisionName{"fp32", DType::f32}, PrecisionName{"fp16", DType::f16}, PrecisionName{"bf16", DType::bf16}};
 
 std::string_view name_of(DType precision) { return std::ranges::find(kPrecisions, precision, &PrecisionName::dtype)->name; }
@@ -73,7 +79,9 @@ std::string options_text(const CompileOptions& options) {
   std::string text = fmt::format("--target {} --cpu {} --arch {} -O{}", fmt::join(options.codegen.targets, ","), options.codegen.cpu, fmt::join(options.codegen.archs, ","),
                                  options.codegen.optimization_level);
   if (options.precision != DType::f32 || options.codegen.tf32) text += fmt::format(" --precision {}", options.codegen.tf32 ? "tf32" : name_of(options.precision));
-  if (options.quantize.storage != DType::undefined) text += fmt::format(" --quantize {} --calibrate-method {}", dtype_name(options.quantize.storage), static_cast<int>(options.quantize.method));
+  if (options.quantize.storage != DType::undefined) {
+    text += fmt::format(" --quantize {} --calibrate-method {}", precision_name(options.quantize.storage), std::ranges::find(kMethods, options.quantize.method, &MethodName::method)->name);
+  }
   for (const LayerPrecision& layer : options.layer_precision) text += fmt::format(" --layer-precision {}:{}", layer.glob, name_of(layer.dtype));
   for (const auto& [name, shape] : options.input_shapes) text += fmt::format(" --shapes {}{}", name, to_text(shape));
   for (const auto& tactic : options.codegen.disabled_tactics) text += " --disable-tactic " + tactic;
@@ -117,8 +125,11 @@ Shape parse_extents(const std::string& extents, char separator, const std::strin
 std::vector<LoweredGraph> import_and_optimize(const CompileOptions& options, CompileReport& result) { return optimize(*import_model(options), options, result); }
 
 CompileReport compile(const CompileOptions& options) {
+  const auto graph = import_model(options);
+  // A target that cannot be compiled for here is told before the long work.
+  for (const auto& backend : make_backends(options.codegen)) backend->requirements();
   CompileReport result;
-  const auto lowered = import_and_optimize(options, result);
+  const auto lowered = optimize(*graph, options, result);
   report(options, fmt::format("generating code for {}", fmt::join(options.codegen.targets, ", ")));
   const std::string bytes = read_file(options.model);
   const ModelInfo info{std::filesystem::path(options.model).filename().string(), fmt::format("{:016x}", XXH64(bytes.data(), bytes.size(), 0)), options_text(options), kVersion};
@@ -145,6 +156,11 @@ std::string emit_stage(const CompileOptions& options, const std::string& stage) 
 std::optional<DType> parse_precision(std::string_view name) {
   const auto found = std::ranges::find(kPrecisions, name, &PrecisionName::name);
   return found == kPrecisions.end() ? std::nullopt : std::optional(found->dtype);
+}
+
+std::optional<CalibrationMethod> parse_calibration_method(std::string_view name) {
+  const auto found = std::ranges::find(kMethods, name, &MethodName::name);
+  return found == kMethods.end() ? std::nullopt : std::optional(found->method);
 }
 
 LayerPrecision parse_layer_precision(const std::string& text) {

@@ -43,6 +43,8 @@ std::string emit_stage(const CompileOptions& options, const std::string& stage);
 LayerPrecision parse_layer_precision(const std::string& text);
 /// The dtype of fp32, fp16 or bf16; nothing for other names.
 std::optional<DType> parse_precision(std::string_view name);
+/// The method that the command line calls minmax, entropy, percentile or mse; nothing for other names.
+std::optional<CalibrationMethod> parse_calibration_method(std::string_view name);
 
 /// "in:1x3x224x224,mask[1,128]": input shapes as the command line writes them. CompileError (usage) if malformed.
 std::map<std::string, Shape> parse_shapes(const std::string& text);

@@ -114,6 +114,8 @@ WRONG = [
     (["compile", "{f}/model.onnx", "-o", "{f}/out.tar", "--emit", "poetry"], 2, "poetry"),
     (["compile", "{f}/model.onnx", "-o", "{f}/out.tar", "--disable-pass", "no_such_pass"], 2, "no pass is named 'no_such_pass'"),
     (["compile", "{f}/model.onnx", "-o", "{f}/out.tar", "--print-after", "no_such_pass"], 2, "no pass is named 'no_such_pass'"),
+    (["compile", "{f}/model.onnx", "-o", "{f}/out.tar", "--disable-pass", "fuse_kernels"], 2, "code is generated for the groups that fuse_kernels makes"),
+    ([*QUANTIZE, "int4", "--disable-pass", "insert_quantization"], 2, "--quantize asks for what the pass does"),
     (["compile", "{f}/model.onnx", "-o", "{f}/out.tar", "--disable-tactic", "luck"], 2, "luck"),
     (["compile", "{f}/model.onnx", "-o", "{f}/out.tar", "--enable-tactic", "luck"], 2, "luck"),
     (["compile", "{f}/model.onnx", "-o", "{f}/out.tar", "--enable-tactic", "cublaslt"], 2, "cuBLASLt is a library of GPUs"),
@@ -124,7 +126,7 @@ WRONG = [
     ([*QUANTIZE, "int8"], 2, "the ranges of activations come from samples, and none are given"),
     ([*QUANTIZE, "int8", "--calibrate", "{f}/samples.npz", "--calibrate-method", "luck"], 2, "luck"),
     (["compile", "{f}/model.onnx", "-o", "{f}/out.tar", "--calibrate", "{f}/samples.npz"], 2, "samples serve --quantize, which is not asked for"),
-    ([*QUANTIZE, "int8", "--calibrate", "{f}/samples.npz", "--layer-precision", "relux:fp32"], 2, "no node of the model is named so"),
+    ([*QUANTIZE, "int8", "--calibrate", "{f}/samples.npz", "--layer-precision", "relux:fp32"], 2, "no node of the model that computes anything is named so"),
     (["run"], 2, "artifact"),
     (["run", "{f}/model.tar", "--no-such-flag"], 2, "no-such-flag"),
     (["run", "{f}/model.tar", "--fill", "sevens"], 2, "sevens"),
@@ -249,6 +251,19 @@ def test_temporary_files_need_a_folder(arguments, files):
     done = call(files, arguments, env={**os.environ, "TMPDIR": "/no/such/folder"})
     assert done.returncode == 4, done.stderr
     assert "error: /no/such/folder/intaglio-" in done.stderr and "no temporary folder can be made: No such file or directory" in done.stderr
+    assert not (files / "out.tar").exists()
+
+
+def test_cuda_needs_nvrtc_and_says_so_first(files, tmp_path):
+    command = ["compile", "{f}/model.onnx", "-o", "{f}/out.tar", "--target", "cpu,cuda"]
+    missing = call(files, command, env={**os.environ, "INTAGLIO_NVRTC_PATH": "/no/such/folder"})
+    assert missing.returncode == 4, missing.stderr
+    assert "NVRTC, which compiles the kernels, was not found" in missing.stderr and "install the CUDA Toolkit" in missing.stderr
+    assert "optimizing" not in missing.stderr
+    (tmp_path / "libnvrtc.so.13").write_bytes(b"no library")
+    broken = call(files, command, env={**os.environ, "INTAGLIO_NVRTC_PATH": str(tmp_path)})
+    assert broken.returncode == 4, broken.stderr
+    assert "NVRTC, which compiles the kernels, cannot be loaded" in broken.stderr and "libnvrtc.so.13: file too short" in broken.stderr
     assert not (files / "out.tar").exists()
 
 

@@ -111,7 +111,7 @@ def test_casts_are_fused(name, lone):
         (["--precision", "fp8"], 2, "--precision"),
         (["--layer-precision", "/layer1*"], 2, "this names no nodes and their precision"),
         (["--layer-precision", "/layer1*:int9"], 2, "this names no nodes and their precision"),
-        (["--layer-precision", "no/such/node:fp32"], 2, "no node of the model is named so"),
+        (["--layer-precision", "no/such/node:fp32"], 2, "no node of the model that computes anything is named so"),
     ],
 )
 def test_refuses_in_a_sentence(options, code, message, tmp_path):
