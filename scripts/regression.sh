@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Compiles the ResNet-50 in every precision that this machine can run; checks accuracy on labelled images and latency against ONNX Runtime
-# with the tables of tests/regression/. Exit code 1 on a miss.
+# with the tables of tests/regression/. Exit code 1 on a miss, or where a precision is refused for another reason than what the machine lacks.
 # usage: scripts/regression.sh [OPTION..]
 #   --samples 0                              all 1,000 images instead of the first 200
 #   --precisions fp32,int8                   only these

@@ -13,4 +13,4 @@ step "running the C++ tests"
 "$tools_venv/bin/ctest" --test-dir "$root/build/release" -j "$jobs" --output-on-failure --no-tests=error
 step "running the tests that use Python"
 python=$("$root/scripts/python_env.sh")
-"$python" -m pytest -q "$root/tests/models" "$root/tests/structure" "$root/tests/errors" "$root/tests/tools"
+"$python" -m pytest -q "$root/tests/models" "$root/tests/structure" "$root/tests/errors" "$root/tests/tools" "$root/tests/regression"

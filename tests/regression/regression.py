@@ -1,6 +1,7 @@
 """Compiles a model in every precision that this machine can run and checks accuracy on labelled samples and latency against ONNX Runtime.
 
-Exits 1 if a precision loses more than accuracy.json allows, or takes longer than latency.json allows. See scripts/regression.sh.
+Exits 1 if a precision loses more than accuracy.json allows, takes longer than latency.json allows, or is refused for another reason than what the machine
+lacks; 2 for wrong arguments or data. See scripts/regression.sh.
 """
 import argparse
 import json
@@ -11,6 +12,7 @@ import subprocess
 import sys
 import tempfile
 import time
+import zipfile
 
 import numpy as np
 import onnxruntime
@@ -22,9 +24,15 @@ import prepare_images  # noqa: E402
 
 DEFAULT_MODEL = ROOT / "models/resnet50-cifar10.onnx"
 DEFAULT_ARCHIVE = ROOT / "models/cifar10-1000.npz"
+# Samples of a run, where the model takes any number.
 BATCH = 25
-# Exit codes of `intaglio` for what is not supported (here): a precision that no kernel has, a device that is not there.
-NOT_SUPPORTED = (2, 3, 4)
+# The exit code of `intaglio` for what the machine lacks.
+ENVIRONMENT = 4
+
+
+def wrong(what):
+    print(f"error: {what}", file=sys.stderr)
+    sys.exit(2)
 
 
 def parse_arguments():
@@ -44,13 +52,33 @@ def parse_arguments():
     arguments = parser.parse_args()
     if arguments.model != DEFAULT_MODEL and not arguments.data:
         parser.error("--model needs --data")
+    for path in (arguments.model, arguments.data, arguments.calibrate, arguments.tables / "accuracy.json", arguments.tables / "latency.json"):
+        if path and not path.is_file():
+            parser.error(f"{path} is not there")
     return arguments
 
 
-def load_data(arguments):
-    """Inputs by name, labels, and calibration samples by name."""
+def first(inputs, count):
+    return {name: array[:count] for name, array in inputs.items()}
+
+
+def load_arrays(path, names):
+    """The arrays of a file under these names, as many samples of each."""
+    try:
+        archive = np.load(path)
+        arrays = {name: archive[name] for name in names}
+    except (KeyError, ValueError, OSError, zipfile.BadZipFile) as problem:
+        wrong(f"{path}: {problem}; expected: an NPZ with arrays {', '.join(names)}")
+    counts = {name: array.shape[0] if array.ndim else 0 for name, array in arrays.items()}
+    if len(set(counts.values())) != 1 or 0 in counts.values():
+        wrong(f"{path}: the arrays have different numbers of samples, or none: {counts}")
+    return arrays
+
+
+def load_data(arguments, names):
+    """Inputs by name, labels, and all calibration samples by name."""
     if arguments.data:
-        inputs = dict(np.load(arguments.data))
+        inputs = load_arrays(arguments.data, [*names, "labels"])
         labels = inputs.pop("labels")
     else:
         archive = np.load(DEFAULT_ARCHIVE)
@@ -58,56 +86,69 @@ def load_data(arguments):
         inputs = {"image": prepare_images.preprocess(archive["test_images"][:count])}
         labels = archive["test_labels"]
     count = arguments.samples or len(labels)
-    inputs, labels = {name: array[:count] for name, array in inputs.items()}, labels[:count]
+    inputs, labels = first(inputs, count), labels[:count]
     if arguments.calibrate:
-        samples = dict(np.load(arguments.calibrate))
+        samples = load_arrays(arguments.calibrate, names)
     elif arguments.data:
         samples = inputs
     else:
         samples = {"image": prepare_images.preprocess(archive["calibration_images"][: arguments.calibration_samples])}
-    return inputs, labels, {name: array[: arguments.calibration_samples] for name, array in samples.items()}
+    return inputs, labels, samples
 
 
-def batches(inputs):
+def batches(inputs, size):
     count = len(next(iter(inputs.values())))
-    for first in range(0, count, BATCH):
-        yield {name: array[first : first + BATCH] for name, array in inputs.items()}
+    for start in range(0, count, size):
+        yield {name: array[start : start + size] for name, array in inputs.items()}
 
 
-def accuracy_of(predict, inputs, labels):
-    predicted = np.concatenate([predict(batch).argmax(-1) for batch in batches(inputs)])
+def accuracy_of(predict, inputs, labels, batch):
+    predicted = np.concatenate([predict(part).argmax(-1) for part in batches(inputs, batch)])
+    if predicted.shape != labels.shape:
+        wrong(f"the model's first output gives {predicted.shape} classes for labels of shape {labels.shape}: it is no classifier of these samples")
     return int((predicted == labels).sum())
 
 
 class OnnxRuntime:
-    def __init__(self, arguments, sample):
+    def __init__(self, arguments):
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = arguments.threads
         # Weights may be stored as int8: without this each run dequantizes them anew.
         options.add_session_config_entry("session.disable_quant_qdq", "1")
-        self.session = onnxruntime.InferenceSession(str(arguments.model), options, providers=["CPUExecutionProvider"])
-        self.sample, self.seconds = sample, arguments.seconds
+        try:
+            self.session = onnxruntime.InferenceSession(str(arguments.model), options, providers=["CPUExecutionProvider"])
+        except Exception as problem:  # its exceptions have no common class
+            wrong(f"{arguments.model}: ONNX Runtime cannot load it: {problem}")
+        self.inputs = [port.name for port in self.session.get_inputs()]
+        self.output = self.session.get_outputs()[0].name
+        extents = {port.shape[0] for port in self.session.get_inputs() if port.shape and isinstance(port.shape[0], int)}
+        self.fixed_batch = extents.pop() if extents else None
+        self.seconds = arguments.seconds
 
     def predict(self, batch):
-        return self.session.run(None, batch)[0]
+        return self.session.run([self.output], batch)[0]
 
-    def milliseconds(self):
-        self.predict(self.sample)
+    def milliseconds(self, sample):
+        self.predict(sample)
         times, end = [], time.perf_counter() + self.seconds
         while time.perf_counter() < end or len(times) < 3:
             start = time.perf_counter()
-            self.predict(self.sample)
+            self.predict(sample)
             times.append((time.perf_counter() - start) * 1e3)
         return statistics.median(times)
 
 
 class Refused(Exception):
-    """The machine or the compiler has not what a precision needs; the message is the compiler's."""
+    """The machine has not what a precision needs; the message is the compiler's."""
+
+
+class Failed(Exception):
+    """The compiler or the artifact does not do what was asked for; the message is its own."""
 
 
 class Intaglio:
-    def __init__(self, name, arguments, options, sample, folder):
-        self.program, self.threads, self.seconds = arguments.intaglio, str(arguments.threads), str(arguments.seconds)
+    def __init__(self, name, arguments, options, output, sample, folder):
+        self.program, self.threads, self.seconds, self.output = arguments.intaglio, str(arguments.threads), str(arguments.seconds), output
         self.folder, self.artifact = folder, folder / f"{name}.tar"
         if "--quantize" in options:
             options = [*options, "--calibrate", str(folder / "calibration.npz")]
@@ -118,17 +159,15 @@ class Intaglio:
 
     def call(self, *words):
         done = subprocess.run([self.program, *words], capture_output=True, text=True)
-        if done.returncode in NOT_SUPPORTED:
-            raise Refused(next(iter(done.stderr.strip().splitlines()), "refused without a word"))
         if done.returncode:
-            sys.exit(f"{' '.join(words)}: exit code {done.returncode}\n{done.stderr}")
+            sentence = next((line for line in done.stderr.splitlines() if line.startswith("error: ")), f"exit code {done.returncode} without a word")
+            raise (Refused if done.returncode == ENVIRONMENT else Failed)(sentence)
         return done.stdout
 
     def predict(self, batch):
         np.savez(self.folder / "in.npz", **batch)
         self.call("run", str(self.artifact), "--input", str(self.folder / "in.npz"), "--output", str(self.folder / "out.npz"), "--threads", self.threads)
-        outputs = np.load(self.folder / "out.npz")
-        return outputs[outputs.files[0]]
+        return np.load(self.folder / "out.npz")[self.output]
 
     def milliseconds(self):
         options = ["--threads", self.threads, "--duration", self.seconds, "--warmup", "100", "--json", "-"]
@@ -149,10 +188,19 @@ def main():
     accuracy_table = json.loads((arguments.tables / "accuracy.json").read_text())
     limits = latency_limits(json.loads((arguments.tables / "latency.json").read_text()), arguments.target)
     chosen = arguments.precisions.split(",") if arguments.precisions else list(accuracy_table["precisions"])
-    inputs, labels, samples = load_data(arguments)
-    sample = {name: array[:1] for name, array in inputs.items()}
-    reference = OnnxRuntime(arguments, sample)
-    right = accuracy_of(reference.predict, inputs, labels)
+    for name in set(chosen) - set(accuracy_table["precisions"]):
+        wrong(f"--precisions: '{name}' is not in {arguments.tables / 'accuracy.json'}, which has {', '.join(accuracy_table['precisions'])}")
+    reference = OnnxRuntime(arguments)
+    inputs, labels, samples = load_data(arguments, reference.inputs)
+    batch = reference.fixed_batch or BATCH
+    samples = first(samples, max(arguments.calibration_samples, reference.fixed_batch or 1))
+    if reference.fixed_batch:
+        whole = len(labels) // batch * batch
+        if whole == 0:
+            wrong(f"the model takes {batch} samples at once, and there are {len(labels)}")
+        inputs, labels = first(inputs, whole), labels[:whole]
+    sample = first(inputs, reference.fixed_batch or 1)
+    right = accuracy_of(reference.predict, inputs, labels, batch)
     print(f"ONNX Runtime: {right} of {len(labels)} right", flush=True)
     failed = []
 
@@ -167,10 +215,13 @@ def main():
         for precision in chosen:
             entry = accuracy_table["precisions"][precision]
             try:
-                runner = Intaglio(precision, arguments, entry["options"], sample, folder)
-                ours = accuracy_of(runner.predict, inputs, labels)
+                runner = Intaglio(precision, arguments, entry["options"], reference.output, sample, folder)
+                ours = accuracy_of(runner.predict, inputs, labels, batch)
             except Refused as refusal:
                 print(f"{precision}: not on this machine: {refusal}", flush=True)
+                continue
+            except Failed as failure:
+                failed.append(f"{precision}: {failure}")
                 continue
             runners[precision], rows[precision] = runner, ours
             print(f"{precision}: {ours} of {len(labels)} right, compiled in {runner.compile_seconds:.0f} s", flush=True)
@@ -181,7 +232,7 @@ def main():
         times = {precision: [] for precision in runners}
         theirs = []
         for _ in range(arguments.rounds):
-            theirs.append(reference.milliseconds())
+            theirs.append(reference.milliseconds(sample))
             for precision, runner in runners.items():
                 times[precision].append(runner.milliseconds())
 
