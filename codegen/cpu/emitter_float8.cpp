@@ -19,7 +19,7 @@ struct Format {
 
 Format format_of(DType dtype) {
   if (dtype == DType::f8e4m3fn) return {3, 127 - 7, 0x7e, 0x7f, false};
-  internal_check(dtype == DType::f8e5m2, "{} is converted by no generated code", dtype_name(dtype));
+  if (dtype != DType::f8e5m2) throw CompileError(ErrorCode::invalid, Diagnostic{"--target cpu", fmt::format("{} has no generated code yet", dtype_name(dtype)), "f8e4m3fn or f8e5m2"});
   return {2, 127 - 15, 0x7b, 0x7e, true};
 }
 

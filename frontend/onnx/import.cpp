@@ -24,6 +24,21 @@ std::string symbol_name(const std::string& name) {
   return result;
 }
 
+/// True for what inputs and outputs may hold: elements that lie in memory one by one, and that files of arrays have a type for.
+bool crosses_the_border(DType dtype) {
+  switch (dtype) {
+    case DType::f8e4m3fnuz:
+    case DType::f8e5m2fnuz:
+    case DType::f8e8m0: return false;
+    default: return dtype_bits(dtype) >= 8;
+  }
+}
+
+Diagnostic border_problem(DType dtype) {
+  return {"", fmt::format("{} is not supported for inputs and outputs yet", dtype_name(dtype)), "booleans, integers of 8 bits or more, f16, bf16, f32, f64, f8e4m3fn or f8e5m2", "",
+          "convert it inside the model: Cast, or QuantizeLinear and DequantizeLinear"};
+}
+
 class Importer {
  public:
   Importer(onnx::ModelProto& model, const ImportOptions& options, const std::string& name)
@@ -112,6 +127,7 @@ class Importer {
     Type type;
     type.dtype = import_dtype(tensor.elem_type());
     if (type.dtype == DType::string) refuse("strings are not supported yet", "numbers");
+    if (!crosses_the_border(type.dtype)) throw CompileError(ErrorCode::invalid, border_problem(type.dtype));
     if (!tensor.has_shape()) refuse("an input of unknown rank is not supported yet", "a shape, whose dimensions may be symbolic", "no shape", "give the input a shape before export");
     for (int i = 0; i < tensor.shape().dim_size(); ++i) {
       const auto& dim = tensor.shape().dim(i);
@@ -248,6 +264,8 @@ class Importer {
       const auto found = values_.find(output.name());
       if (found == values_.end()) {
         problems_.add_at(fmt::format("output '{}'", output.name()), Diagnostic{"", "no node computes it"});
+      } else if (found->second && !crosses_the_border(found->second->type.dtype)) {
+        problems_.add_at(fmt::format("output '{}'", output.name()), border_problem(found->second->type.dtype));
       } else if (found->second) {
         graph_->add_result(found->second, output.name());
       }

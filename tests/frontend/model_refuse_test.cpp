@@ -107,6 +107,8 @@ TEST(RefusedInput, OfAnElementTypeThatIsNotSupported) {
   EXPECT_EQ(with_type(onnx::TensorProto::UNDEFINED), "error: m.onnx: input 'x': the element type is missing");
   EXPECT_EQ(with_type(onnx::TensorProto::STRING), "error: m.onnx: input 'x': tensors of strings are not supported yet");
   EXPECT_EQ(with_type(onnx::TensorProto::COMPLEX64), "error: m.onnx: input 'x': tensors of complex numbers are not supported yet");
+  EXPECT_EQ(with_type(onnx::TensorProto::UINT4).rfind("error: m.onnx: input 'x': u4 is not supported for inputs and outputs yet\n  expected: booleans", 0), 0U);
+  EXPECT_EQ(with_type(onnx::TensorProto::FLOAT8E5M2FNUZ).rfind("error: m.onnx: input 'x': f8e5m2fnuz is not supported for inputs and outputs yet", 0), 0U);
   EXPECT_EQ(with_type(1000), "error: m.onnx: input 'x': unknown element type\n  expected: a number of TensorProto.DataType\n  got:      1000");
   EXPECT_EQ(with_type(-1), "error: m.onnx: input 'x': unknown element type\n  expected: a number of TensorProto.DataType\n  got:      -1");
 }

@@ -1,11 +1,13 @@
 """Small models that bring their own quantization, in types that only some of them use, against ONNX Runtime with its optimizations off."""
+import subprocess
+
 import numpy as np
 import onnx
 import onnxruntime
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
-from intaglio_cli import compile_model, run_artifact, variants
+from intaglio_cli import INTAGLIO, compile_model, run_artifact, variants
 
 VARIANTS = variants("--cpu native", "--cpu native -O0")
 
@@ -52,3 +54,17 @@ def test_activations_of_rare_types(storage, options, tmp_path):
     session = onnxruntime.InferenceSession(str(tmp_path / "model.onnx"), session_options, providers=["CPUExecutionProvider"])
     expected = session.run(None, {"x": x})[0]
     np.testing.assert_allclose(np.load(tmp_path / "y.npz")[session.get_outputs()[0].name], expected, rtol=1e-6)
+
+
+@pytest.mark.parametrize("inside, outside, message", [
+    ("INT4", "INT4", "output 'q': i4 is not supported for inputs and outputs yet"), ("FLOAT8E4M3FNUZ", "FLOAT", "f8e4m3fnuz has no generated code")])
+def test_types_without_code_are_refused(inside, outside, message, tmp_path):
+    types = {name: TensorProto.DataType.Value(name) for name in (inside, outside)}
+    nodes = [helper.make_node("Cast", ["x"], ["q"], to=types[inside]), helper.make_node("Cast", ["q"], ["y"], to=TensorProto.FLOAT)]
+    output = "q" if inside == outside else "y"
+    graph = helper.make_graph(nodes, "g", [helper.make_tensor_value_info("x", TensorProto.FLOAT, [3])], [helper.make_tensor_value_info(output, types[outside], [3])])
+    onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 21)], ir_version=10), tmp_path / "model.onnx")
+    for options in VARIANTS:
+        done = subprocess.run([INTAGLIO, "compile", tmp_path / "model.onnx", *options, "-o", tmp_path / "model.tar"], capture_output=True, text=True)
+        assert done.returncode == 3 and message in done.stderr, done.stderr
+        assert not (tmp_path / "model.tar").exists()
