@@ -56,9 +56,9 @@ struct Observed {
   std::int64_t not_finite = 0;  ///< activations that held infinity or NaN
 };
 
-/// CompileError for an activation of which no number was seen: a range made up for it would be taken for a measured one.
+/// CompileError for an activation that held no number: a range made up for it would be taken for a measured one. One without elements needs none.
 void check_seen(const Observer& observer, const std::string& name, const Graph& graph, const std::string& samples) {
-  if (observer.has_seen()) return;
+  if (observer.has_seen() || !observer.has_left_out()) return;
   Origins readers;
   for (const Node* node : graph.nodes()) {
     if (std::ranges::any_of(node->operands(), [&](const Value* operand) { return operand && operand->name == name; })) readers = merge(readers, node->origins);

@@ -152,6 +152,15 @@ def test_inputs_without_samples_are_the_same_for_all(tmp_path):
     assert min(errors_in_decibels(report)) > 30
 
 
+def test_activations_without_elements_need_no_range(tmp_path):
+    value = lambda name, shape: helper.make_tensor_value_info(name, TensorProto.FLOAT, shape)
+    empty = onnx.numpy_helper.from_array(np.zeros((0, 4), np.float32), "w")
+    onnx.save(helper.make_model(helper.make_graph([helper.make_node("MatMul", ["x", "w"], ["y"], "product")], "g", [value("x", ["N", 0])], [value("y", ["N", 4])], [empty])), tmp_path / "model.onnx")
+    np.savez(tmp_path / "samples.npz", x=np.zeros((3, 0), np.float32))
+    report = compile_quantized(tmp_path / "model.onnx", tmp_path / "model.tar", "--quantize", "int8", "--calibrate", tmp_path / "samples.npz")
+    assert "ranges over 3 samples" in report
+
+
 def test_samples_that_are_not_finite_are_told_of(tmp_path):
     random = np.random.default_rng(1)
     save_scaled_product(tmp_path / "model.onnx")
