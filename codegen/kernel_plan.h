@@ -45,6 +45,7 @@ struct KernelPlan {
   Dim flops = 0;
   std::string multiplies;            ///< "f16", "tf32", "i8" ..: what a GPU's contraction multiplies, to know how many it could in a second; else empty
   int packed_operand = -1;           ///< the operand whose constant must go through pack_weights
+  int packed_with = -1;              ///< another constant operand that this puts into the same tensor: the kernel is given that for both
 
   // What the code is made of: one of these, as the back end goes.
   std::function<void(llvm::Module&)> emit;  ///< CPU

@@ -66,10 +66,13 @@ class Planner {
     step.origins = node.origins;
     step.shape = to_text(node.result()->type);
     const auto now = static_cast<std::uint32_t>(plan_.steps.size());
+    std::optional<std::uint32_t> packed;
     for (int i = 0; i < node.operand_count(); ++i) {
       const Value& operand = *node.operand(i);
       step.bytes = step.bytes + bytes_of(elements_read(node, i), operand.type.dtype);
-      step.buffers.push_back(i == kernel.packed_operand ? add_weights(backend_.pack_weights(node)) : read(operand, now));
+      const bool is_packed = i == kernel.packed_operand || i == kernel.packed_with;
+      if (is_packed && !packed) packed = add_weights(backend_.pack_weights(node));
+      step.buffers.push_back(is_packed ? *packed : read(operand, now));
     }
     for (int i = 0; i < node.result_count(); ++i) {
       const Value& result = *node.result(i);

@@ -14,6 +14,7 @@
 #include "codegen/cuda/compile_cache.h"
 #include "codegen/cuda/cublaslt.h"
 #include "codegen/cuda/depthwise.h"
+#include "codegen/cuda/int4_mma.h"
 #include "codegen/cuda/loops.h"
 #include "codegen/cuda/mma.h"
 #include "codegen/cuda/pack_along_sum.h"
@@ -88,6 +89,25 @@ KernelPlan plan_mma(Contraction spec, const MmaType& type, const MmaTile& tile, 
   return plan;
 }
 
+KernelPlan plan_int4(Contraction spec, const Int4Weights& weights, const Int4Tile& tile, std::string kind, const MmaOptions& options) {
+  KernelPlan plan;
+  plan.kind = std::move(kind);
+  const std::string split = tile.parts > 1 ? fmt::format("_k{}", tile.parts) : "";
+  const std::string tactic = fmt::format("{}x{}x{}_s{}{}_mma_int4", tile.rows, tile.columns(), tile.step(), tile.stages, split);
+  plan.text = fmt::format("{} {} {} {}", tactic, tile.units, options.hopper, to_text(spec));
+  plan.name = spec.name = function_name(fmt::format("{}_{}", spec.name, tactic), plan.text);
+  plan.symbols = spec.symbols;
+  plan.packed_operand = weights.integers;
+  plan.packed_with = weights.scales;
+  plan.multiplies = dtype_name(weights.dtype);
+  MmaKernel mma = emit_int4_mma(spec, weights, tile, options);
+  plan.tasks = mma.blocks;
+  plan.shared_bytes = mma.shared_bytes;
+  plan.overlaps = options.hopper;
+  take(plan, std::move(mma.kernel));
+  return plan;
+}
+
 KernelPlan plan_wgmma(Contraction spec, const TileRows& rows, const WgmmaOperands& operands, const WgmmaTile& tile, std::string kind) {
   KernelPlan plan;
   plan.kind = std::move(kind);
@@ -111,6 +131,13 @@ KernelChoice choose_mma(const Contraction& spec, const MmaType& type, const std:
   KernelChoice choice;
   choice.size = spec.multiplications();
   for (const auto& [tile, up_to] : choose_mma_tiles(spec, type, options)) choice.alternatives.push_back({plan_mma(spec, type, tile, kind, options), up_to});
+  return choice;
+}
+
+KernelChoice choose_int4(const Contraction& spec, const Int4Weights& weights, const std::string& kind, const MmaOptions& options) {
+  KernelChoice choice;
+  choice.size = spec.multiplications();
+  for (const auto& [tile, up_to] : choose_int4_tiles(spec, options)) choice.alternatives.push_back({plan_int4(spec, weights, tile, kind, options), up_to});
   return choice;
 }
 
@@ -142,6 +169,7 @@ KernelPlan plan_depthwise_kernel(Contraction spec, const DepthwisePlan& tile, st
 struct Tactic {
   std::optional<Contraction> spec;  ///< nothing: as loops
   std::optional<DepthwisePlan> depthwise;
+  std::optional<Int4Weights> int4;     ///< with weights unpacked in registers
   std::optional<WgmmaOperands> wgmma;  ///< by TMA and wgmma
   const MmaType* mma = nullptr;        ///< else by mma.sync; null: on the plain arithmetic units
   std::optional<LibraryProduct> product;  ///< by cuBLASLt where it is at hand
@@ -159,6 +187,9 @@ Tactic choose_tactic(const Node& kernel_node, const CudaTarget& target, const Co
     tactic.depthwise = plan_depthwise(*tactic.spec);
     return tactic.depthwise ? tactic : Tactic{};
   }
+  if (!options.disabled_tactics.contains("mma")) tactic.int4 = find_int4_weights(kernel_node, *tactic.spec);
+  if (tactic.int4 && has_int4_kernel(*tactic.spec, *tactic.int4)) return tactic;
+  tactic.int4.reset();
   // What a library reads is not checked.
   if (options.enabled_tactics.contains("cublaslt") && !options.checked) tactic.product = find_library_product(*tactic.spec, TileRows(*tactic.spec), options.tf32);
   // The library wants weights as they are, and the kernel that stands in for it reads the same ones.
@@ -200,7 +231,8 @@ KernelChoice CudaBackend::plan_kernel(const Node& kernel_node) const {
   if (!root || root->op().op_class != OpClass::contraction) return plan_loops(lower_to_loops(kernel_node, kLoopTraits), kind, options_.checked, !target_.is_ptx());
   if (root->is("attention")) return plan_attention(*root, describe_attention(kernel_node), target_, options_);
   Tactic tactic = choose_tactic(kernel_node, target_, options_);
-  KernelChoice choice = tactic.wgmma       ? choose_wgmma(*tactic.spec, *tactic.wgmma, kind, options_.wgmma_tile)
+  KernelChoice choice = tactic.int4        ? choose_int4(*tactic.spec, *tactic.int4, kind, mma_options(target_, options_))
+                        : tactic.wgmma       ? choose_wgmma(*tactic.spec, *tactic.wgmma, kind, options_.wgmma_tile)
                         : tactic.mma       ? choose_mma(*tactic.spec, *tactic.mma, kind, mma_options(target_, options_))
                         : tactic.depthwise ? plan_depthwise_kernel(std::move(*tactic.spec), *tactic.depthwise, kind, options_.checked, !target_.is_ptx())
                         : tactic.spec      ? plan_simt(std::move(*tactic.spec), kind, options_.checked)
@@ -216,6 +248,7 @@ KernelChoice CudaBackend::plan_kernel(const Node& kernel_node) const {
 
 Tensor CudaBackend::pack_weights(const Node& kernel_node) const {
   const Tactic tactic = choose_tactic(kernel_node, target_, options_);
+  if (tactic.int4) return pack_int4_weights(kernel_node, *tactic.int4);
   return tactic.wgmma ? pack_for_wgmma(kernel_node) : tactic.mma ? pack_along_sum(kernel_node) : cpu::pack_panels(kernel_node, {});
 }
 

@@ -6,6 +6,7 @@
 
 #include <array>
 
+#include "codegen/cuda/cluster_join.h"
 #include "codegen/cuda/pack_along_sum.h"
 #include "codegen/cuda/tile_copy.h"
 #include "codegen/cuda/tile_epilogue.h"
@@ -170,31 +171,12 @@ class MmaEmitter {
     source_.close();
   }
 
-  /// Each block of a cluster finishes its share of the rows, of which it adds up the parts in their order.
   void join_parts(const WarpTile& sums, TileEpilogue& epilogue) {
-    const int rows = tile_.rows / tile_.parts, groups = tile_.columns / kLaneColumns;
     source_.line("__syncthreads();");
-    const std::string sum_type = type_name(spec_.compute);
-    source_.line(fmt::format("{0}* const part_sums = reinterpret_cast<{0}*>(shared);", sum_type));
+    source_.line(fmt::format("{0}* const part_sums = reinterpret_cast<{0}*>(shared);", type_name(spec_.compute)));
     for_lane_sums(source_, spec_.compute, sums, "warp_row", "warp_column",
                   [&] { source_.line(fmt::format("op::store_lanes<16>(part_sums + m * {} + n, lane_sums);", tile_.pitch())); });
-    source_.line("ptx::cluster_sync();");
-    source_.open(fmt::format("for (int i = threadIdx.x; i < {}; i += {}) {{", rows * groups, tile_.threads()));
-    source_.line(fmt::format("const int row = part * {} + i / {}, column = i % {} * {};", rows, groups, groups, kLaneColumns));
-    source_.line(fmt::format("{} lane_sums[{}] = {{}};", sum_type, kLaneColumns));
-    source_.line("#pragma unroll");
-    source_.open(fmt::format("for (int other = 0; other < {}; ++other) {{", tile_.parts));
-    source_.line("float x[8];");
-    source_.line(fmt::format("const uint32 from = a_shared + (row * {} + column) * 4;", tile_.pitch()));
-    source_.line("ptx::load_from_block(x, from, other), ptx::load_from_block(x + 4, from + 16, other);");
-    source_.line("#pragma unroll");
-    source_.line(fmt::format("for (int l = 0; l < 8; ++l) lane_sums[l] += op::bits_as<{}>(x[l]);", sum_type));
-    source_.close();
-    source_.line("const int m = m0 + row, n = n0 + column;");
-    epilogue.store_columns("lane_sums", "m", "n");
-    source_.close();
-    // Others may still read this block's memory.
-    source_.line("ptx::cluster_sync();");
+    join_cluster(source_, epilogue, {spec_.compute, tile_.rows, tile_.columns, tile_.pitch(), tile_.parts, tile_.threads()});
   }
 
   const Contraction spec_;

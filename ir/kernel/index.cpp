@@ -376,6 +376,7 @@ Expr arithmetic(Op op, const Expr& a, const Expr& b) {
 }
 
 Expr divide(const Expr& a, const Expr& b) {
+  if (const auto x = constant_value(a), y = constant_value(b); x && y && *x >= 0 && *y > 0) return index_constant(*x / *y);
   const std::optional<Term> divisor = divisor_term(b);
   if (!divisor) return a == b ? index_constant(1) : raw_binary(Op::index_div, DType::i64, a, b);
   auto [quotient, rest] = split(terms_of(a), *divisor);
@@ -387,6 +388,7 @@ Expr divide(const Expr& a, const Expr& b) {
 }
 
 Expr remainder(const Expr& a, const Expr& b) {
+  if (const auto x = constant_value(a), y = constant_value(b); x && y && *x >= 0 && *y > 0) return index_constant(*x % *y);
   const std::optional<Term> divisor = divisor_term(b);
   if (!divisor) return a == b ? index_constant(0) : raw_binary(Op::index_mod, DType::i64, a, b);
   auto [quotient, rest] = split(terms_of(a), *divisor);

@@ -1,0 +1,43 @@
+// Weights of 4 bits as mma.sync takes them from memory into registers.
+#pragma once
+
+#include <optional>
+#include <vector>
+
+#include "codegen/schedule/contraction.h"
+#include "intaglio/tensor.h"
+
+namespace intaglio::cuda {
+
+/// Packed weights are cut into units of so many columns of the result and steps of the sum. One scale serves a column for `kInt4Block` of these.
+inline constexpr int kInt4Columns = 16, kInt4Steps = 64, kInt4Block = 32;
+/// For each lane of a warp 16 bytes, its part of four matrices of 16 x 16; then for each of 8 pairs of columns, 8 apart, the 16-bit scales of both, block
+/// by block.
+inline constexpr int kInt4LaneBytes = 16, kInt4ScaleBytes = kInt4Columns * kInt4Steps / kInt4Block * 2, kInt4UnitBytes = 32 * kInt4LaneBytes + kInt4ScaleBytes;
+
+/// `b` of a contraction as constant integers of 4 bits, each times a constant 16-bit scale.
+struct Int4Weights {
+  int integers, scales;  ///< the operands
+  DType dtype;           ///< of the scales
+  std::int64_t columns, taps_y, taps_x, channels;
+  /// How far apart integers are in their operand, and scales in theirs.
+  struct Strides {
+    std::int64_t column, tap_y, tap_x;
+  };
+  Strides integer_strides, scale_strides;
+  std::int64_t channel_stride;                ///< of integers
+  std::vector<std::int64_t> scale_of_block;   ///< where a block of channels has its scale
+
+  std::int64_t depth() const { return taps_y * taps_x * channels; }
+  std::int64_t column_units() const { return (columns + kInt4Columns - 1) / kInt4Columns; }
+  std::int64_t depth_units() const { return (depth() + kInt4Steps - 1) / kInt4Steps; }
+  std::int64_t packed_bytes() const { return column_units() * depth_units() * kInt4UnitBytes; }
+};
+
+/// Nothing where `b` is something else, its scales change within a block, or the rest of the kernel reads them, too.
+std::optional<Int4Weights> find_int4_weights(const Node& kernel_node, const Contraction& spec);
+
+/// Both operands in one: [column unit][depth unit][kInt4UnitBytes]. What a unit has beyond the last column or step is zero.
+Tensor pack_int4_weights(const Node& kernel_node, const Int4Weights& weights);
+
+}  // namespace intaglio::cuda
