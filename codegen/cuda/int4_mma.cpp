@@ -146,7 +146,7 @@ class Int4Emitter {
     source_.line("#pragma unroll");
     source_.open("for (int half = 0; half < 2; ++half) {");
     source_.line("uint32 weights[4];");
-    source_.line(fmt::format("ptx::unpack_int4_{}(weights, packed[j][block * 2 + half], scales[j][block]);", type()));
+    source_.line(fmt::format("op::unpack_int4_{}(weights, packed[j][block * 2 + half], scales[j][block]);", type()));
     source_.line("#pragma unroll");
     source_.line(fmt::format("for (int i = 0; i < {}; ++i) ptx::mma_m16n8k16_{}(sums[j][i], weights, rows[i] + half * 2);", row_tiles, type()));
     for (int loop = 0; loop < 3; ++loop) source_.close();

@@ -164,41 +164,16 @@ __device__ __forceinline__ uint32 pack_bf16(float low, float high) {
   asm("cvt.rn.bf16x2.f32 %0, %1, %2;" : "=r"(result) : "f"(high), "f"(low));
   return result;
 }
-// Eight 4-bit integers, stored plus 8, as registers 0 to 3 of the left matrix of mma_m16n8k16: the first of each pair in bits 4i.., the second in bits
-// 16 + 4i... Each is times the scale of its row, of which `scales` has the upper one in its lower half, and rounded once.
-__device__ __forceinline__ uint32 multiply_f16x2(uint32 a, uint32 b) {
-  uint32 result;
-  asm("mul.rn.f16x2 %0, %1, %2;" : "=r"(result) : "r"(a), "r"(b));
-  return result;
-}
-__device__ __forceinline__ uint32 fma_f16x2(uint32 a, uint32 b, uint32 c) {
+// a * b + c of pairs, rounded once.
+__device__ __forceinline__ uint32 fma_f16(uint32 a, uint32 b, uint32 c) {
   uint32 result;
   asm("fma.rn.f16x2 %0, %1, %2, %3;" : "=r"(result) : "r"(a), "r"(b), "r"(c));
   return result;
 }
-__device__ __forceinline__ uint32 fma_bf16x2(uint32 a, uint32 b, uint32 c) {
+__device__ __forceinline__ uint32 fma_bf16(uint32 a, uint32 b, uint32 c) {
   uint32 result;
   asm("fma.rn.bf16x2 %0, %1, %2, %3;" : "=r"(result) : "r"(a), "r"(b), "r"(c));
   return result;
-}
-__device__ __forceinline__ void unpack_int4_f16(uint32* a, uint32 packed, uint32 scales) {
-  const uint32 upper = __byte_perm(scales, 0, 0x1010), lower = __byte_perm(scales, 0, 0x3232);
-#pragma unroll
-  for (int i = 0; i < 4; i += 2) {
-    // Bits of 1024.0 are 1024 + x, and 16 places higher 1024 + 16x: minus 1032, or a sixteenth of it minus 72, x - 8.
-    const uint32 bits = packed >> (4 * i);
-    a[i] = multiply_f16x2(fma_f16x2(bits & 0x000f000f | 0x64006400, 0x3c003c00, 0xe408e408), upper);
-    a[i + 1] = multiply_f16x2(fma_f16x2(bits & 0x00f000f0 | 0x64006400, 0x2c002c00, 0xd480d480), lower);
-  }
-}
-__device__ __forceinline__ void unpack_int4_bf16(uint32* a, uint32 packed, uint32 scales) {
-  const uint32 upper = __byte_perm(scales, 0, 0x1010), lower = __byte_perm(scales, 0, 0x3232);
-#pragma unroll
-  for (int i = 0; i < 4; ++i) {
-    // The last bits of 128.0 are 128 + x: minus 136, x - 8. A product is a sum with -0.
-    const uint32 integers = fma_bf16x2(packed >> (4 * i) & 0x000f000f | 0x43004300, 0x3f803f80, 0xc308c308);
-    a[i] = fma_bf16x2(integers, i % 2 ? lower : upper, 0x80008000);
-  }
 }
 // 2^x to about 2^-22, for weights that are rounded to 16 bits.
 __device__ __forceinline__ float exp2(float x) {

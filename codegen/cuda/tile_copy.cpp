@@ -155,7 +155,7 @@ class ColumnsCopy final : public TileCopy {
   Expr offset_;
 };
 
-/// Any operand: chunks of elements computed one by one, or those of a line of `b` together where channels allow it.
+/// Any operand: chunks of elements computed one by one.
 class ComputedCopy final : public TileCopy {
  public:
   ComputedCopy(const Contraction& spec, const TileRows& rows, const OperandTile& tile, bool lines_first) : spec_(spec), rows_(rows), tile_(tile), lines_first_(lines_first) {}
@@ -178,30 +178,6 @@ class ComputedCopy final : public TileCopy {
     const std::string in_lines = tile_.is_a ? fmt::format("m < {}", int_extent(source, rows_.row_count()))
                                             : fmt::format("{} < {}", Source::var_name(spec_.n.var), int_extent(source, spec_.n.extent));
     source.line(fmt::format("{} elements[{}] = {{}};", type_name(tile_.dtype), elements));
-    if (!tile_.is_a && known_divisor(kernel::from_dim(spec_.c.extent), {}) % elements == 0) {
-      compute_together(source, elements, in_lines);
-    } else {
-      compute_each(source, elements, in_lines);
-    }
-    source.line(fmt::format("op::store_lanes<16>(reinterpret_cast<{}*>({}_tile + stage * {} + op::swizzled<{}>({}, piece)), elements);", type_name(tile_.dtype), x,
-                            tile_.stage_bytes(), tile_.step_bytes, tile_.is_a ? "line" : "op::column_row(line)"));
-    source.close();
-  }
-
- private:
-  /// A chunk ends in the tap that it begins in.
-  void compute_together(Source& source, int elements, const std::string& in_lines) const {
-    source.line(fmt::format("const int k = k0 + piece * {};", elements));
-    split_step(source, spec_, "k");
-    source.open(fmt::format("if (k < {} && {}) {{", int_extent(source, spec_.reduction_extent()), in_lines));
-    source.set_multiple(spec_.c.var, elements);
-    const std::string values = source.values(tile_.element, Lanes{spec_.c.var, elements, {}});
-    source.line("#pragma unroll");
-    source.line(fmt::format("for (int l = 0; l < {}; ++l) elements[l] = {}[l];", elements, values));
-    source.close();
-  }
-
-  void compute_each(Source& source, int elements, const std::string& in_lines) const {
     source.line("#pragma unroll");
     source.open(fmt::format("for (int l = 0; l < {}; ++l) {{", elements));
     source.line(fmt::format("const int k = k0 + piece * {} + l;", elements));
@@ -217,8 +193,12 @@ class ComputedCopy final : public TileCopy {
     if (padded) source.close();
     source.close();
     source.close();
+    source.line(fmt::format("op::store_lanes<16>(reinterpret_cast<{}*>({}_tile + stage * {} + op::swizzled<{}>({}, piece)), elements);", type_name(tile_.dtype), x,
+                            tile_.stage_bytes(), tile_.step_bytes, tile_.is_a ? "line" : "op::column_row(line)"));
+    source.close();
   }
 
+ private:
   int chunks() const { return tile_.step_bytes / kChunkBytes; }
 
   const Contraction& spec_;

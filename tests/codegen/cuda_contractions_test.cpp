@@ -23,6 +23,8 @@ struct Tactic {
 const Tactic kWgmma{"wgmma", "sm_90a", {}};
 const Tactic kMmaOnHopper{"_mma", "sm_90a", {"wgmma"}};
 const Tactic kMma{"_mma", "ptx", {}};
+const Tactic kInt4OnHopper{"_mma_int4", "sm_90a", {}};
+const Tactic kInt4{"_mma_int4", "ptx", {}};
 const Tactic kSimt{"", "ptx", {"mma"}};
 const Tactic kDepthwise{"_depthwise_", "sm_90a", {}};
 
@@ -298,25 +300,56 @@ TEST(CudaContractions, QuantizedProducts) {
   }
 }
 
-/// Weights of 4 bits become 16-bit floats in registers, on the way to shared memory; or f32, which does not round them: of integers that is the same.
+/// Weights of 4 bits, [outputs, channels] in blocks of 32 channels, with a bias and an activation.
+std::string int4_product(const char* type, const char* rows, int channels, int outputs) {
+  return fmt::format(
+      "graph @g(%x: {0}[{1},{2}], %w: i4[{3},{2}], %ws: {0}[{3},{4}], %bias: {0}[{3}]) -> {0}[{1},{3}] {{\n"
+      " %0 = dequantize(%w, %ws) {{axis=1, block_size=32}} : {0}[{3},{2}]\n %1 = transpose(%0) {{perm=[1,0]}} : {0}[{2},{3}]\n"
+      " %2 = matmul(%x, %1) : {0}[{1},{3}]\n %3 = add(%2, %bias) : {0}[{1},{3}]\n %4 = relu(%3) : {0}[{1},{3}]\n return %4 }}",
+      type, rows, channels, outputs, (channels + 31) / 32);
+}
+
+/// They become 16-bit floats in registers: of integers these are exact, and of other scales rounded once.
 TEST(CudaContractions, WeightsOfFourBits) {
   for (const char* type : {"f16", "bf16"}) {
-    const std::string product = fmt::format(
-        "graph @g(%x: {0}[20,72], %w: i4[104,72], %ws: {0}[104,3]) -> {0}[20,104] {{\n %0 = dequantize(%w, %ws) {{axis=1, block_size=32}} : {0}[104,72]\n"
-        " %1 = transpose(%0) {{perm=[1,0]}} : {0}[72,104]\n %2 = matmul(%x, %1) : {0}[20,104]\n return %2 }}",
-        type);
-    expect_matches(product, {{"_mma", "sm_90a", {}}, kMma, kSimt}, {}, true);
+    expect_matches(int4_product(type, "20", 72, 104), {kInt4OnHopper, kInt4, kSimt}, {}, true);
+    // In f32 they would not be rounded.
+    expect_matches(int4_product(type, "20", 72, 104), {kInt4OnHopper, kInt4});
   }
+  // Less than a tile of everything, odd numbers of it, and long sums.
+  for (const auto& [rows, channels, outputs] : {std::tuple{"1", 8, 8}, {"3", 45, 33}, {"8", 1120, 40}, {"17", 96, 7}, {"64", 160, 136}}) {
+    expect_matches(int4_product("f16", rows, channels, outputs), {kInt4OnHopper, kInt4}, {}, true);
+  }
+  for (int rows : {1, 70}) expect_matches(int4_product("f16", "N", 512, 48), {kInt4OnHopper, kInt4}, {{"N", rows}}, true);
+}
+
+TEST(CudaContractions, ConvolutionsWithWeightsOfFourBits) {
   expect_matches(
-      "graph @g(%x: f16[2,64,5,5]{0,2,3,1}, %w: i4[40,3,3,64], %ws: f16[40,3,3,2]) -> f16[2,40,5,5]{0,2,3,1} {\n"
+      "graph @g(%x: f16[2,64,5,5]{0,2,3,1}, %w: i4[40,3,3,64], %ws: f16[40,3,3,2], %r: f16[2,40,5,5]{0,2,3,1}) -> f16[2,40,5,5]{0,2,3,1} {\n"
       " %0 = dequantize(%w, %ws) {axis=3, block_size=32} : f16[40,3,3,64]\n %1 = transpose(%0) {perm=[0,3,1,2]} : f16[40,64,3,3]\n"
-      " %2 = conv(%x, %1) {pads=[1,1,1,1]} : f16[2,40,5,5]{0,2,3,1}\n return %2 }",
-      {{"_mma", "sm_90a", {}}, kMma, kSimt}, {}, true);
-  // A number of channels that no chunk ends with.
-  expect_matches(
-      "graph @g(%x: f16[20,45], %w: i4[24,45], %ws: f16[24,2]) -> f16[20,24] {\n %0 = dequantize(%w, %ws) {axis=1, block_size=32} : f16[24,45]\n"
-      " %1 = transpose(%0) {perm=[1,0]} : f16[45,24]\n %2 = matmul(%x, %1) : f16[20,24]\n return %2 }",
-      {kMma, kSimt}, {}, true);
+      " %2 = conv(%x, %1) {pads=[1,1,1,1]} : f16[2,40,5,5]{0,2,3,1}\n %3 = add(%2, %r) : f16[2,40,5,5]{0,2,3,1}\n return %3 }",
+      {kInt4OnHopper, kInt4, kSimt}, {}, true);
+}
+
+/// Scales of other shapes; [channels, outputs], as ONNX has the weights of a product.
+TEST(CudaContractions, WeightsOfFourBitsInOtherBlocks) {
+  const auto product = [](const char* scales, const char* attributes) {
+    return fmt::format("graph @g(%x: f16[9,128], %w: i4[128,24], %ws: f16{}) -> f16[9,24] {{\n %0 = dequantize(%w, %ws) {{{}}} : f16[128,24]\n"
+                       " %1 = matmul(%x, %0) : f16[9,24]\n return %1 }}",
+                       scales, attributes);
+  };
+  expect_matches(product("[2,24]", "axis=0, block_size=64"), {kInt4OnHopper, kInt4}, {}, true);
+  expect_matches(product("[24]", "axis=1"), {kInt4}, {}, true);
+}
+
+/// What is no product of integers with scales of whole blocks is computed element by element.
+TEST(CudaContractions, OtherWeightsOfFourBits) {
+  expect_matches("graph @g(%x: f16[9,64], %w: i4[64,24], %ws: f16[4,24]) -> f16[9,24] {\n %0 = dequantize(%w, %ws) {axis=0, block_size=16} : f16[64,24]\n"
+                 " %1 = matmul(%x, %0) : f16[9,24]\n return %1 }",
+                 {kMmaOnHopper, kMma, kSimt}, {}, true);
+  expect_matches("graph @g(%x: f16[9,64], %w: i4[64,24], %ws: f16[2,24], %wz: i4[2,24]) -> f16[9,24] {\n"
+                 " %0 = dequantize(%w, %ws, %wz) {axis=0, block_size=32} : f16[64,24]\n %1 = matmul(%x, %0) : f16[9,24]\n return %1 }",
+                 {kMmaOnHopper, kMma}, {}, true);
 }
 
 /// A tile of wgmma and the type that it multiplies.

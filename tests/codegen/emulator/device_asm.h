@@ -46,16 +46,16 @@ inline uint32 to_tf32(float x) {
 
 inline uint32 pack_f16(float low, float high) { return op::to_float16(low).bits | uint32(op::to_float16(high).bits) << 16; }
 inline uint32 pack_bf16(float low, float high) { return op::to_bfloat16(low).bits | uint32(op::to_bfloat16(high).bits) << 16; }
-template <typename Round>
-void unpack_int4(uint32* a, uint32 packed, uint32 scales, Element element, Round round) {
-  for (int i = 0; i < 8; ++i) {
-    const int integer = int(packed >> (4 * i) & 15) - 8;
-    const uint32 bits = round(float(integer * emulated::decode(element, scales >> (i % 2 * 16))));
-    a[i % 4] = i < 4 ? bits : a[i % 4] | bits << 16;
+inline uint32 fma_pairs(uint32 a, uint32 b, uint32 c, Element element, unsigned short (*round)(float)) {
+  uint32 result = 0;
+  for (int at = 0; at < 32; at += 16) {
+    const double sum = emulated::decode(element, a >> at) * emulated::decode(element, b >> at) + emulated::decode(element, c >> at);
+    result |= uint32(round(float(sum))) << at;
   }
+  return result;
 }
-inline void unpack_int4_f16(uint32* a, uint32 packed, uint32 scales) { unpack_int4(a, packed, scales, Element::f16, emulated::encode_f16); }
-inline void unpack_int4_bf16(uint32* a, uint32 packed, uint32 scales) { unpack_int4(a, packed, scales, Element::bf16, emulated::encode_bf16); }
+inline uint32 fma_f16(uint32 a, uint32 b, uint32 c) { return fma_pairs(a, b, c, Element::f16, emulated::encode_f16); }
+inline uint32 fma_bf16(uint32 a, uint32 b, uint32 c) { return fma_pairs(a, b, c, Element::bf16, emulated::encode_bf16); }
 inline float exp2(float x) { return exp2f(x); }
 
 inline void sync_named(int number, int threads) { emulated::sync(number, threads); }
