@@ -55,6 +55,11 @@ def long_products(rows):
     return model(nodes, {"a": [rows, 832]}, [rows, 64], [constant("w", 832, 3072), constant("v", 3072, 64)])
 
 
+def product_of_few_rows():
+    nodes = [helper.make_node("MatMul", ["a", "w"], ["p"]), helper.make_node("Relu", ["p"], ["y"])]
+    return model(nodes, {"a": [40, 1024]}, [40, 192], [constant("w", 1024, 192)])
+
+
 def attention():
     nodes = [
         helper.make_node("MatMul", ["q", "k"], ["s"]),
@@ -91,6 +96,7 @@ FAMILIES = {
     "product fp16": (product(True), "--precision fp16", "HGMMA", "HMMA"),
     "product of arguments fp16": (product(False), "--precision fp16", "HGMMA", "HMMA"),
     **{f"long products of {rows} rows": (long_products(rows), "--precision fp16", "HGMMA", "HMMA") for rows in (64, 1024, 16384)},
+    **{f"product of int4 {precision}": (product_of_few_rows(), f"--precision {precision} --quantize int4", "HMMA", "HMMA") for precision in ("fp16", "bf16", "tf32")},
     "product tf32": (product(True), "--precision tf32", "HMMA", "HMMA"),
     "attention fp16": (attention(), "--precision fp16", "HMMA", "HMMA"),
     "rows fp16": (rows(), "--precision fp16", None, None),
