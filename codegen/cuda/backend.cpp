@@ -99,7 +99,7 @@ KernelPlan plan_int4(Contraction spec, const Int4Weights& weights, const Int4Til
   plan.symbols = spec.symbols;
   plan.packed_operand = weights.integers;
   plan.packed_with = weights.scales;
-  plan.multiplies = dtype_name(weights.dtype);
+  plan.multiplies = weights.dtype == DType::f32 ? "tf32" : dtype_name(weights.dtype);
   MmaKernel mma = emit_int4_mma(spec, weights, tile, options);
   plan.tasks = mma.blocks;
   plan.shared_bytes = mma.shared_bytes;
@@ -137,7 +137,7 @@ KernelChoice choose_mma(const Contraction& spec, const MmaType& type, const std:
 KernelChoice choose_int4(const Contraction& spec, const Int4Weights& weights, const std::string& kind, const MmaOptions& options) {
   KernelChoice choice;
   choice.size = spec.multiplications();
-  for (const auto& [tile, up_to] : choose_int4_tiles(spec, options)) choice.alternatives.push_back({plan_int4(spec, weights, tile, kind, options), up_to});
+  for (const auto& [tile, up_to] : choose_int4_tiles(spec, weights, options)) choice.alternatives.push_back({plan_int4(spec, weights, tile, kind, options), up_to});
   return choice;
 }
 
@@ -188,7 +188,7 @@ Tactic choose_tactic(const Node& kernel_node, const CudaTarget& target, const Co
     return tactic.depthwise ? tactic : Tactic{};
   }
   if (!options.disabled_tactics.contains("mma")) tactic.int4 = find_int4_weights(kernel_node, *tactic.spec);
-  if (tactic.int4 && has_int4_kernel(*tactic.spec, *tactic.int4)) return tactic;
+  if (tactic.int4 && has_int4_kernel(*tactic.spec, *tactic.int4, mma_options(target, options))) return tactic;
   tactic.int4.reset();
   // What a library reads is not checked.
   if (options.enabled_tactics.contains("cublaslt") && !options.checked) tactic.product = find_library_product(*tactic.spec, TileRows(*tactic.spec), options.tf32);

@@ -57,7 +57,10 @@ class Int4Emitter {
   }
 
   std::int64_t column_tiles() const { return (weights_.columns + tile_.columns() - 1) / tile_.columns(); }
-  std::string type() const { return std::string(dtype_name(weights_.dtype)); }
+  bool is_tf32() const { return weights_.dtype == DType::f32; }
+  std::string type() const { return is_tf32() ? "tf32" : std::string(dtype_name(weights_.dtype)); }
+  std::string instruction() const { return is_tf32() ? "mma_m16n8k8_tf32" : "mma_m16n8k16_" + type(); }
+  int unit_bytes() const { return int4_unit_bytes(weights_.dtype); }
 
   /// Which tile this block computes, and which part of it this warp.
   void find_tile() {
@@ -84,13 +87,13 @@ class Int4Emitter {
     source_.open(fmt::format("for (int j = 0; j < {}; ++j) {{", tile_.units));
     source_.line(fmt::format("const int unit = n0 / {} + warp_unit + j;", kInt4Columns));
     source_.line(fmt::format("const bool valid = unit < {} && k_unit < {};", weights_.column_units(), weights_.depth_units()));
-    source_.line(fmt::format("const {0} from = valid ? ({0}(unit) * {1} + k_unit) * {2} + lane * {3} : 0;", source_.index_type(), weights_.depth_units(), kInt4UnitBytes,
+    source_.line(fmt::format("const {0} from = valid ? ({0}(unit) * {1} + k_unit) * {2} + lane * {3} : 0;", source_.index_type(), weights_.depth_units(), unit_bytes(),
                              kInt4LaneBytes));
     source_.line(fmt::format("const uint32 to = ptx::shared_address(weight_tile) + stage * {} + (warp * {} + j) * {} + lane * {};", tile_.weight_bytes(), tile_.units,
-                             kInt4UnitBytes, kInt4LaneBytes));
+                             unit_bytes(), kInt4LaneBytes));
     source_.line(fmt::format("ptx::copy_async<16>(to, b{} + from, valid);", weights_.integers));
-    source_.line(fmt::format("if (lane < {}) ptx::copy_async<16>(to + {}, b{} + from + {}, valid);", kInt4ScaleBytes / 16, 32 * kInt4LaneBytes, weights_.integers,
-                             32 * kInt4LaneBytes));
+    source_.line(fmt::format("if (lane < {}) ptx::copy_async<16>(to + {}, b{} + from + {}, valid);", (unit_bytes() - kInt4ScalesAt) / 16, kInt4ScalesAt, weights_.integers,
+                             kInt4ScalesAt));
     source_.close();
     source_.close();
     source_.line(";");
@@ -124,32 +127,34 @@ class Int4Emitter {
     source_.line("__syncthreads();");
   }
 
-  /// This warp's part of a step: a unit of each 16 columns, block by block, with all rows.
+  /// This warp's part of a step: a unit of each 16 columns, by 64 bytes of all rows, which are two products.
   void multiply() {
-    const int row_tiles = tile_.rows / 8;
+    const int row_tiles = tile_.rows / 8, chunks = kInt4Steps * dtype_bits(weights_.dtype) / 8 / 64, scale_words = chunks;
     source_.line(fmt::format("const uint32 a_stage = a_shared + stage * {};", a_.stage_bytes()));
-    source_.line(fmt::format("const uint8* const unit = weight_tile + stage * {} + warp * {};", tile_.weight_bytes(), tile_.units * kInt4UnitBytes));
-    source_.line(fmt::format("uint32 packed[{0}][4], scales[{0}][2];", tile_.units));
+    source_.line(fmt::format("const uint8* const unit = weight_tile + stage * {} + warp * {};", tile_.weight_bytes(), tile_.units * unit_bytes()));
+    source_.line(fmt::format("uint32 packed[{0}][4], scales[{0}][{1}];", tile_.units, scale_words));
     source_.line("#pragma unroll");
     source_.open(fmt::format("for (int j = 0; j < {}; ++j) {{", tile_.units));
-    source_.line(fmt::format("op::load_lanes<16>(packed[j], reinterpret_cast<const uint32*>(unit + j * {} + lane * {}));", kInt4UnitBytes, kInt4LaneBytes));
-    source_.line(fmt::format("op::load_lanes<8>(scales[j], reinterpret_cast<const uint32*>(unit + j * {} + {} + lane / 4 * 8));", kInt4UnitBytes, 32 * kInt4LaneBytes));
+    source_.line(fmt::format("op::load_lanes<16>(packed[j], reinterpret_cast<const uint32*>(unit + j * {} + lane * {}));", unit_bytes(), kInt4LaneBytes));
+    source_.line(fmt::format("op::load_lanes<{0}>(scales[j], reinterpret_cast<const uint32*>(unit + j * {1} + {2} + lane / 4 * {0}));", scale_words * 4, unit_bytes(), kInt4ScalesAt));
     source_.close();
     source_.line("#pragma unroll");
-    source_.open(fmt::format("for (int block = 0; block < {}; ++block) {{", kInt4Steps / kInt4Block));
+    source_.open(fmt::format("for (int chunk = 0; chunk < {}; ++chunk) {{", chunks));
     source_.line(fmt::format("uint32 rows[{}][4];", row_tiles));
     source_.line("#pragma unroll");
-    source_.line(fmt::format("for (int i = 0; i < {}; ++i) ptx::load_matrix_x4(rows[i], a_stage + op::swizzled<{}>(i * 8 + lane % 8, warp_part * 8 + block * 4 + lane / 8));", row_tiles,
-                             tile_.row_bytes()));
+    source_.open(fmt::format("for (int i = 0; i < {}; ++i) {{", row_tiles));
+    source_.line(fmt::format("ptx::load_matrix_x4(rows[i], a_stage + op::swizzled<{}>(i * 8 + lane % 8, (warp_part * {} + chunk) * 4 + lane / 8));", tile_.row_bytes(), chunks));
+    if (is_tf32()) source_.line("for (int l = 0; l < 4; ++l) rows[i][l] = ptx::to_tf32(__uint_as_float(rows[i][l]));");
+    source_.close();
     source_.line("#pragma unroll");
     source_.open(fmt::format("for (int j = 0; j < {}; ++j) {{", tile_.units));
+    source_.line("uint32 weights[2][4];");
+    source_.line(fmt::format("op::unpack_int4_{}(weights, packed[j] + chunk{}, scales[j] + chunk{});", type(), is_tf32() ? "" : " * 2", is_tf32() ? " / 2 * 2" : ""));
     source_.line("#pragma unroll");
-    source_.open("for (int half = 0; half < 2; ++half) {");
-    source_.line("uint32 weights[4];");
-    source_.line(fmt::format("op::unpack_int4_{}(weights, packed[j][block * 2 + half], scales[j][block]);", type()));
+    source_.line(fmt::format("for (int i = 0; i < {}; ++i) ptx::{}(sums[j][i], weights[0], rows[i]);", row_tiles, instruction()));
     source_.line("#pragma unroll");
-    source_.line(fmt::format("for (int i = 0; i < {}; ++i) ptx::mma_m16n8k16_{}(sums[j][i], weights, rows[i] + half * 2);", row_tiles, type()));
-    for (int loop = 0; loop < 3; ++loop) source_.close();
+    source_.line(fmt::format("for (int i = 0; i < {}; ++i) ptx::{}(sums[j][i], weights[1], rows[i] + 2);", row_tiles, instruction()));
+    for (int loop = 0; loop < 2; ++loop) source_.close();
   }
 
   /// The parts of the warps, and those of the blocks of a cluster, are added up in their order.
@@ -199,9 +204,10 @@ class Int4Emitter {
 
 }  // namespace
 
-bool has_int4_kernel(const Contraction& spec, const Int4Weights& weights) {
+bool has_int4_kernel(const Contraction& spec, const Int4Weights& weights, const MmaOptions& options) {
   const DType a = stored_element(spec.a)->dtype;
-  return spec.kind == Contraction::Kind::dense && spec.compute == DType::f32 && a == weights.dtype && (a == DType::f16 || a == DType::bf16) && TileRows(spec).products.empty();
+  const bool is_multiplied = a == DType::f16 || a == DType::bf16 || (a == DType::f32 && options.tf32);
+  return spec.kind == Contraction::Kind::dense && spec.compute == DType::f32 && is_multiplied && a == weights.dtype && TileRows(spec).products.empty();
 }
 
 MmaKernel emit_int4_mma(const Contraction& spec, const Int4Weights& weights, const Int4Tile& tile, const MmaOptions& options) {

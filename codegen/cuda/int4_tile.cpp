@@ -14,15 +14,18 @@ constexpr std::array kTiles{
 };
 
 constexpr std::int64_t kProcessors = 132;
+constexpr int kSharedBytes = 227 << 10;
 
 std::int64_t ceil_div(std::int64_t a, std::int64_t b) { return (a + b - 1) / b; }
 
 }  // namespace
 
-std::vector<SizedTile<Int4Tile>> choose_int4_tiles(const Contraction& spec, const MmaOptions& options) {
+std::vector<SizedTile<Int4Tile>> choose_int4_tiles(const Contraction& spec, const Int4Weights& weights, const MmaOptions& options) {
   const TileRows rows(spec);
   std::vector<Int4Tile> candidates;
   for (Int4Tile tile : kTiles) {
+    tile.dtype = weights.dtype;
+    if (tile.shared_bytes() > kSharedBytes) continue;
     for (tile.parts = 1; tile.parts <= (options.hopper ? std::min(8, tile.rows) : 1); tile.parts *= 2) candidates.push_back(tile);
   }
   const std::int64_t n = spec.n.extent.value(), k = spec.reduction_extent().value();

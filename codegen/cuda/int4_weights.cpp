@@ -57,10 +57,12 @@ struct Place {
   bool upper;
 };
 
-/// A lane has two neighbouring steps of its columns, lane / 4 and the one 8 after it, and the same 8 steps later: mma's registers 0 to 3. Their first steps
-/// are the lower four of a word's 4-bit parts, their second steps the upper four.
-Place place_in_unit(std::int64_t column, std::int64_t step) {
-  const std::int64_t matrix = step / 16, lane = column % 8 * 4 + step % 8 / 2, part = column / 8 + step % 16 / 8 * 2 + step % 2 * 4;
+/// Each 16 steps of a column are eight of the 4-bit parts of a lane's word. A lane of mma has columns lane / 4 and the one 8 after it. Of 16-bit floats it has
+/// two neighbouring steps of them, and the same 8 steps later, registers 0 to 3: their first steps are the lower four parts, their second ones the upper four.
+/// Of tf32 it has one step, the one 4 later, and the same of the next product.
+Place place_in_unit(std::int64_t column, std::int64_t step, bool is_tf32) {
+  const std::int64_t matrix = step / 16, lane = column % 8 * 4 + (is_tf32 ? step % 4 : step % 8 / 2);
+  const std::int64_t part = column / 8 + (is_tf32 ? step % 8 / 4 * 2 + step % 16 / 8 * 4 : step % 16 / 8 * 2 + step % 2 * 4);
   return {lane * kInt4LaneBytes + matrix * 4 + part / 2, part % 2 == 1};
 }
 
@@ -95,22 +97,23 @@ Tensor pack_int4_weights(const Node& kernel_node, const Int4Weights& weights) {
   const Tensor& scales = kernel_node.operand(weights.scales)->constant();
   Tensor packed(DType::u8, {weights.packed_bytes()});
   auto* to = static_cast<std::uint8_t*>(packed.mutable_data());
+  const std::int64_t scale_bytes = dtype_bits(weights.dtype) / 8;
   const auto at = [](const Int4Weights::Strides& strides, std::int64_t column, std::int64_t y, std::int64_t x) {
     return column * strides.column + y * strides.tap_y + x * strides.tap_x;
   };
   for (std::int64_t column = 0; column < weights.columns; ++column) {
     for (std::int64_t k = 0; k < weights.depth(); ++k) {
       const std::int64_t channel = k % weights.channels, x = k / weights.channels % weights.taps_x, y = k / weights.channels / weights.taps_x;
-      std::uint8_t* unit = to + (column / kInt4Columns * weights.depth_units() + k / kInt4Steps) * kInt4UnitBytes;
+      std::uint8_t* unit = to + (column / kInt4Columns * weights.depth_units() + k / kInt4Steps) * int4_unit_bytes(weights.dtype);
       const std::int64_t in_unit = column % kInt4Columns, step = k % kInt4Steps;
       // Plus 8, so that they are bits of a float's mantissa.
       const auto stored = static_cast<unsigned>(get_integer(integers, at(weights.integer_strides, column, y, x) + channel * weights.channel_stride) + 8);
-      const auto [byte, upper] = place_in_unit(in_unit, step);
+      const auto [byte, upper] = place_in_unit(in_unit, step, weights.dtype == DType::f32);
       unit[byte] = static_cast<std::uint8_t>(unit[byte] | stored << (upper ? 4 : 0));
       if (k % kInt4Block != 0) continue;
       const std::int64_t scale = at(weights.scale_strides, column, y, x) + weights.scale_of_block[static_cast<std::size_t>(channel / kInt4Block)];
-      std::uint8_t* of_lane = unit + 32 * kInt4LaneBytes + (in_unit % 8) * (kInt4ScaleBytes / 8);
-      std::memcpy(of_lane + (step / kInt4Block * 2 + in_unit / 8) * 2, static_cast<const char*>(scales.data()) + scale * 2, 2);
+      const std::int64_t to_scale = in_unit % 8 * (kInt4Scales / 8) + step / kInt4Block * 2 + in_unit / 8;
+      std::memcpy(unit + kInt4ScalesAt + to_scale * scale_bytes, static_cast<const char*>(scales.data()) + scale * scale_bytes, static_cast<std::size_t>(scale_bytes));
     }
   }
   return packed;

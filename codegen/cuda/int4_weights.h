@@ -11,14 +11,15 @@ namespace intaglio::cuda {
 
 /// Packed weights are cut into units of so many columns of the result and steps of the sum. One scale serves a column for `kInt4Block` of these.
 inline constexpr int kInt4Columns = 16, kInt4Steps = 64, kInt4Block = 32;
-/// For each lane of a warp 16 bytes, its part of four matrices of 16 x 16; then for each of 8 pairs of columns, 8 apart, the 16-bit scales of both, block
+/// A unit has for each lane of a warp 16 bytes, its part of four matrices of 16 x 16; then for each of 8 pairs of columns, 8 apart, the scales of both, block
 /// by block.
-inline constexpr int kInt4LaneBytes = 16, kInt4ScaleBytes = kInt4Columns * kInt4Steps / kInt4Block * 2, kInt4UnitBytes = 32 * kInt4LaneBytes + kInt4ScaleBytes;
+inline constexpr int kInt4LaneBytes = 16, kInt4ScalesAt = 32 * kInt4LaneBytes, kInt4Scales = kInt4Columns * kInt4Steps / kInt4Block;
+inline int int4_unit_bytes(DType scales) { return kInt4ScalesAt + kInt4Scales * dtype_bits(scales) / 8; }
 
-/// `b` of a contraction as constant integers of 4 bits, each times a constant 16-bit scale.
+/// `b` of a contraction as constant integers of 4 bits, each times a constant scale.
 struct Int4Weights {
   int integers, scales;  ///< the operands
-  DType dtype;           ///< of the scales
+  DType dtype;           ///< of the scales: f16, bf16 or f32
   std::int64_t columns, taps_y, taps_x, channels;
   /// How far apart integers are in their operand, and scales in theirs.
   struct Strides {
@@ -31,13 +32,13 @@ struct Int4Weights {
   std::int64_t depth() const { return taps_y * taps_x * channels; }
   std::int64_t column_units() const { return (columns + kInt4Columns - 1) / kInt4Columns; }
   std::int64_t depth_units() const { return (depth() + kInt4Steps - 1) / kInt4Steps; }
-  std::int64_t packed_bytes() const { return column_units() * depth_units() * kInt4UnitBytes; }
+  std::int64_t packed_bytes() const { return column_units() * depth_units() * int4_unit_bytes(dtype); }
 };
 
 /// Nothing where `b` is something else, its scales change within a block, or the rest of the kernel reads them, too.
 std::optional<Int4Weights> find_int4_weights(const Node& kernel_node, const Contraction& spec);
 
-/// Both operands in one: [column unit][depth unit][kInt4UnitBytes]. What a unit has beyond the last column or step is zero.
+/// Both operands in one: [column unit][depth unit][int4_unit_bytes]. What a unit has beyond the last column or step is zero.
 Tensor pack_int4_weights(const Node& kernel_node, const Int4Weights& weights);
 
 }  // namespace intaglio::cuda

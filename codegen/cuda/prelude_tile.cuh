@@ -37,25 +37,33 @@ __device__ __forceinline__ void gather_columns(T (*tiles)[4]) {
   }
 }
 
-// Eight 4-bit integers, stored plus 8, as registers 0 to 3 of the left operand of mma_m16n8k16: the first element of register i is in bits 4i.., the second in
-// bits 16 + 4i... Each is times the scale of its row and rounded once; registers 0 and 2 are of the row whose scale is in the lower half of `scales`.
-__device__ __forceinline__ void unpack_int4_f16(uint32 (&a)[4], uint32 packed, uint32 scales) {
-  const uint32 of_row[] = {scales & 0xffff | scales << 16, scales >> 16 | scales & 0xffff0000}, no_sum = 0x80008000;
+// 4-bit integers, stored plus 8, as the left operands of two products, times the scales of their rows and rounded once. Registers 0 and 2 are of the row whose
+// scale comes first. A word of a 16-bit product has the first element of register i in bits 4i.., the second in bits 16 + 4i..
+__device__ __forceinline__ void unpack_int4_f16(uint32 (&a)[2][4], const uint32* packed, const uint32* scales) {
+  const uint32 of_row[] = {*scales & 0xffff | *scales << 16, *scales >> 16 | *scales & 0xffff0000}, no_sum = 0x80008000;
 #pragma unroll
-  for (int i = 0; i < 4; i += 2) {
+  for (int i = 0; i < 8; i += 2) {
     // The last bits of 1024.0 make it 1024 + x, four places higher 1024 + 16x: with 1032 less, or as a sixteenth with 72 less, x - 8.
-    const uint32 bits = packed >> (4 * i);
-    a[i] = ptx::fma_f16(ptx::fma_f16(bits & 0x000f000f | 0x64006400, 0x3c003c00, 0xe408e408), of_row[0], no_sum);
-    a[i + 1] = ptx::fma_f16(ptx::fma_f16(bits & 0x00f000f0 | 0x64006400, 0x2c002c00, 0xd480d480), of_row[1], no_sum);
+    const uint32 bits = packed[i / 4] >> (i % 4 * 4);
+    a[i / 4][i % 4] = ptx::fma_f16(ptx::fma_f16(bits & 0x000f000f | 0x64006400, 0x3c003c00, 0xe408e408), of_row[0], no_sum);
+    a[i / 4][i % 4 + 1] = ptx::fma_f16(ptx::fma_f16(bits & 0x00f000f0 | 0x64006400, 0x2c002c00, 0xd480d480), of_row[1], no_sum);
   }
 }
-__device__ __forceinline__ void unpack_int4_bf16(uint32 (&a)[4], uint32 packed, uint32 scales) {
-  const uint32 of_row[] = {scales & 0xffff | scales << 16, scales >> 16 | scales & 0xffff0000}, no_sum = 0x80008000;
+__device__ __forceinline__ void unpack_int4_bf16(uint32 (&a)[2][4], const uint32* packed, const uint32* scales) {
+  const uint32 of_row[] = {*scales & 0xffff | *scales << 16, *scales >> 16 | *scales & 0xffff0000}, no_sum = 0x80008000;
 #pragma unroll
-  for (int i = 0; i < 4; ++i) {
+  for (int i = 0; i < 8; ++i) {
     // The last bits of 128.0 make it 128 + x: with 136 less, x - 8.
-    const uint32 integers = ptx::fma_bf16(packed >> (4 * i) & 0x000f000f | 0x43004300, 0x3f803f80, 0xc308c308);
-    a[i] = ptx::fma_bf16(integers, of_row[i % 2], no_sum);
+    const uint32 integers = ptx::fma_bf16(packed[i / 4] >> (i % 4 * 4) & 0x000f000f | 0x43004300, 0x3f803f80, 0xc308c308);
+    a[i / 4][i % 4] = ptx::fma_bf16(integers, of_row[i % 2], no_sum);
+  }
+}
+// A word is both products of tf32.
+__device__ __forceinline__ void unpack_int4_tf32(uint32 (&a)[2][4], const uint32* packed, const uint32* scales) {
+#pragma unroll
+  for (int i = 0; i < 8; ++i) {
+    const float integer = __uint_as_float(*packed >> (i * 4) & 15 | 0x4b000000) - 8388616.0f;  // 2^23 + x
+    a[i / 4][i % 4] = ptx::to_tf32(integer * __uint_as_float(scales[i % 2]));
   }
 }
 

@@ -316,6 +316,8 @@ TEST(CudaContractions, WeightsOfFourBits) {
     // In f32 they would not be rounded.
     expect_matches(int4_product(type, "20", 72, 104), {kInt4OnHopper, kInt4});
   }
+  // To tf32.
+  expect_matches(int4_product("f32", "20", 72, 104), {kInt4OnHopper, kInt4, kSimt}, {}, true);
   // Less than a tile of everything, odd numbers of it, and long sums.
   for (const auto& [rows, channels, outputs] : {std::tuple{"1", 8, 8}, {"3", 45, 33}, {"8", 1120, 40}, {"17", 96, 7}, {"64", 160, 136}}) {
     expect_matches(int4_product("f16", rows, channels, outputs), {kInt4OnHopper, kInt4}, {}, true);
