@@ -193,6 +193,7 @@ llvm::Value* emit_binary(llvm::IRBuilder<>& ir, Op op, DType dtype, llvm::Value*
     case Op::sub: return floating ? ir.CreateFSub(a, b) : ir.CreateSub(a, b);
     case Op::mul: return floating ? ir.CreateFMul(a, b) : ir.CreateMul(a, b);
     case Op::div: return floating ? ir.CreateFDiv(a, b) : divide_integers(ir, dtype, a, b);
+    case Op::div_near: return ir.CreateFDiv(a, b);
     case Op::mod: return modulo(ir, dtype, a, b);
     case Op::rem: return remainder_of_integers(ir, dtype, a, b);
     case Op::min:

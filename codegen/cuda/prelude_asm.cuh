@@ -38,6 +38,12 @@ __device__ __forceinline__ bfloat16 to_bfloat16(float x) {
   return result;
 }
 
+// a / b within 2 units in the last place.
+__device__ __forceinline__ float near_quotient(float a, float b) {
+  float result;
+  asm("div.full.f32 %0, %1, %2;" : "=f"(result) : "f"(a), "f"(b));
+  return result;
+}
 // NaN in, NaN out.
 __device__ __forceinline__ float minimum(float a, float b) {
   float result;

@@ -6,6 +6,7 @@
 #include <cmath>
 #include <limits>
 
+#include "codegen/cuda/near_divisions.h"
 #include "codegen/cuda/quantized_text.h"
 #include "codegen/schedule/vector_math.h"
 #include "intaglio/artifact.h"
@@ -104,6 +105,7 @@ std::string binary_text(Op op, DType dtype, const std::string& a, const std::str
   if (!sign.empty()) return wrapped(dtype, fmt::format("({} {} {})", a, sign, b));
   switch (op) {
     case Op::div: return is_float(dtype) ? fmt::format("({} / {})", a, b) : fmt::format("op::divide({}, {})", a, b);
+    case Op::div_near: return fmt::format("op::near_quotient({}, {})", a, b);
     case Op::mod: return fmt::format("op::modulo({}, {})", a, b);
     case Op::rem: return fmt::format("op::remainder({}, {})", a, b);
     case Op::min: return fmt::format("op::minimum({}, {})", a, b);
@@ -217,8 +219,13 @@ void Source::note_uses(const Expr& e) {
   });
 }
 
+/// `e` as it is written.
+Expr Source::expanded(const Expr& e) const {
+  return with_near_divisions(expand_math(e), [&](const Expr& part) { return array_of(part.get()) != nullptr; });
+}
+
 std::string Source::value(const Expr& e) {
-  const Expr expanded = expand_math(e);
+  const Expr expanded = this->expanded(e);
   note_uses(expanded);
   return emit(expanded, false);
 }

@@ -40,6 +40,8 @@ enum class Op {
   exp, log, tanh, sin, cos, erf, pow, sigmoid,
   // binary; integer division truncates towards zero (x/0 = 0, INT_MIN/-1 wraps), mod has the divisor's sign, rem the dividend's
   add, sub, mul, div, mod, rem, min, max, logical_and, logical_or, logical_xor, bit_and, bit_or, bit_xor, shl, shr,
+  // the quotient of f32, within 2 units in the last place
+  div_near,
   // index arithmetic on non-negative operands: unsigned division and remainder
   index_div, index_mod,
   // comparisons

@@ -24,6 +24,7 @@ std::optional<double> float_binary(Op op, double a, double b) {
     case Op::mul:
       return a * b;
     case Op::div:
+    case Op::div_near:
       return a / b;
     // NaN and signed zeros are the emitter's to define
     case Op::min:

@@ -223,7 +223,7 @@ std::string_view op_text(Op op) {
       "neg", "abs",       "sqrt",      "floor", "ceil",        "trunc",      "round_even",  "logical_not", "bit_not", "is_nan",  "exp",
       "log", "tanh",      "sin",       "cos",   "erf",         "pow",        "sigmoid",     "add",         "sub",     "mul",     "div",
       "mod", "rem",       "min",       "max",   "logical_and", "logical_or", "logical_xor", "bit_and",     "bit_or",  "bit_xor", "shl",
-      "shr", "index_div", "index_mod", "eq",    "ne",          "lt",         "le",          "gt",          "ge"};
+      "shr", "div_near",  "index_div", "index_mod", "eq",      "ne",         "lt",          "le",          "gt",      "ge"};
   static_assert(std::size(kNames) == static_cast<std::size_t>(Op::ge) + 1);
   return kNames[static_cast<std::size_t>(op)];
 }

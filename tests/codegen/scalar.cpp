@@ -138,6 +138,7 @@ double real_binary(Op op, double a, double b) {
     case Op::mul:
       return a * b;
     case Op::div:
+    case Op::div_near:
       return a / b;
     case Op::pow:
       return std::pow(a, b);

@@ -7,6 +7,7 @@ inline float to_float(float16 x) { return emulated::decode_f16(x.bits); }
 inline float to_float(bfloat16 x) { return __uint_as_float(uint32(x.bits) << 16); }
 inline float16 to_float16(float x) { return {emulated::encode_f16(x)}; }
 inline bfloat16 to_bfloat16(float x) { return {emulated::encode_bf16(x)}; }
+inline float near_quotient(float a, float b) { return a / b; }
 inline float minimum(float a, float b) { return a != a ? a : b != b ? b : a < b ? a : b; }
 inline float maximum(float a, float b) { return a != a ? a : b != b ? b : a > b ? a : b; }
 
