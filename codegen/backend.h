@@ -29,6 +29,7 @@ struct TargetTraits {
   std::int64_t window_word = 0;        ///< bytes: the taps of a row of convolutions of fewer channels are to lie in whole words of so many; 0: as they like
   std::int64_t longest_window = 0;     ///< bytes of the longest such row
   std::int64_t int4_rows = 0;          ///< contractions of at most so many rows unpack weights of 4 bits in registers; the others find them unpacked
+  bool int4_unknown_rows = false;      ///< also those whose rows are known at run time only, and may be as few
   bool multiplies_float8 = false;      ///< else what is stored in f8e4m3fn is multiplied as f32, which is exact
 };
 

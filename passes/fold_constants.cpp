@@ -35,22 +35,22 @@ bool grows_too_much(const Node& node) {
   return after > kFreeBytes && after > kMaxGrowth * before;
 }
 
-/// The rows of a contraction's result, if they are known: products of one row with all weights.
-std::optional<std::int64_t> row_count(const Node& contraction) {
+/// The rows of a contraction's result, products of one row with all weights, if they are known; else how few they may be, or nothing where that does not matter.
+std::optional<std::int64_t> row_count(const Node& contraction, bool fewest) {
   const Shape& shape = contraction.result()->type.shape;
   const std::size_t columns = contraction.is("conv") ? 1 : shape.size() - 1;
   Dim rows = 1;
   for (std::size_t i = 0; i < shape.size(); ++i) rows = i == columns ? rows : rows * shape[i];
-  return rows.constant();
+  return fewest ? rows.evaluate([](const std::string&) { return 1; }) : rows.constant();
 }
 
 /// True for weights of 4 bits that all their readers unpack themselves: to read few bytes is worth more there than fast arithmetic.
-bool stays_packed(const Value& weights, std::int64_t most_rows) {
+bool stays_packed(const Value& weights, const PassContext& context) {
   return std::ranges::all_of(weights.uses(), [&](const Value::Use& use) {
     if (!use.user) return false;
-    if (use.user->is("transpose")) return stays_packed(*use.user->result(), most_rows);
+    if (use.user->is("transpose")) return stays_packed(*use.user->result(), context);
     const bool is_weight = use.user->op().op_class == OpClass::contraction && use.operand == 1;
-    return is_weight && row_count(*use.user).value_or(most_rows + 1) <= most_rows;
+    return is_weight && row_count(*use.user, context.int4_unknown_rows).value_or(context.int4_rows + 1) <= context.int4_rows;
   });
 }
 
@@ -80,7 +80,7 @@ bool fold_constants(Graph& graph, const PassContext& context) {
   bool changed = false;
   for (Node* node : graph.nodes()) {
     if (!is_foldable(*node)) continue;
-    if (node->is("dequantize") && node->operand(0)->type.dtype == DType::i4 && stays_packed(*node->result(), context.int4_rows)) continue;
+    if (node->is("dequantize") && node->operand(0)->type.dtype == DType::i4 && stays_packed(*node->result(), context)) continue;
     std::vector<Tensor> results = evaluate_node(*node);
     for (int i = 0; i < node->result_count(); ++i) {
       Value* constant = graph.add_constant(std::move(results[static_cast<std::size_t>(i)]), {}, node);

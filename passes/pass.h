@@ -49,6 +49,8 @@ struct PassContext {
   std::int64_t window_word = 0, longest_window = 0;
   /// A contraction of at most so many rows reads weights of 4 bits as they are stored; 0: none does.
   std::int64_t int4_rows = 0;
+  /// The same of rows that are known at run time only, and may be as few; else such a contraction does not.
+  bool int4_unknown_rows = false;
   /// What f32 values become: f32, f16 or bf16.
   DType precision = DType::f32;
   /// Exceptions from `precision`; of several that match an ONNX node the last one counts.

@@ -7,6 +7,7 @@
 
 #include "codegen/cpu/dense.h"
 #include "codegen/cpu/depthwise.h"
+#include "codegen/cpu/int4_weights.h"
 #include "codegen/schedule/attention.h"
 #include "codegen/schedule/contraction.h"
 #include "codegen/schedule/loops.h"
@@ -17,6 +18,9 @@
 
 namespace intaglio::cpu {
 namespace {
+
+/// Up to so many rows the weights of 4 bits are read faster than floats are multiplied.
+constexpr std::int64_t kMostInt4Rows = 16;
 
 EmitOptions emit_options(const CpuTarget& target, const CodegenOptions& options) { return {target.vector_bytes, target.has("f16c"), options.checked}; }
 
@@ -40,6 +44,22 @@ KernelPlan plan_loops(kernel::Kernel kernel, std::string kind, const EmitOptions
   return plan;
 }
 
+/// The contraction of a kernel, with constant weights of 4 bits to be unpacked from panels if there are some.
+std::optional<Contraction> describe(const Node& kernel_node) {
+  auto spec = describe_contraction(kernel_node);
+  if (!spec || spec->kind != Contraction::Kind::dense || spec->compute != DType::f32) return spec;
+  const auto weights = find_int4_weights(*region_root(*kernel_node.region()));
+  if (!weights) return spec;
+  const Value &stored = *weights->dequantize->operand(0), &scales = *weights->dequantize->operand(1);
+  // What else reads them would find panels.
+  if (stored.uses().size() > 1 || scales.uses().size() > 1) return spec;
+  if (stored.producer() || scales.producer() || !kernel_node.operand(stored.index())->is_constant() || !kernel_node.operand(scales.index())->is_constant()) return spec;
+  spec->constant_b = stored.index();
+  spec->scales = scales.index();
+  spec->scale_block = weights->block;
+  return spec;
+}
+
 }  // namespace
 
 KernelChoice CpuBackend::plan_kernel(const Node& kernel_node) const {
@@ -53,7 +73,7 @@ KernelChoice CpuBackend::plan_kernel(const Node& kernel_node) const {
   if (root->is("attention")) return plan_loops(lower_naive_attention(describe_attention(kernel_node)), kind, emission);
   KernelPlan plan;
   std::optional<Contraction> spec;
-  if (options_.optimization_level > 0 && !options_.disabled_tactics.contains("tiled")) spec = describe_contraction(kernel_node);
+  if (options_.optimization_level > 0 && !options_.disabled_tactics.contains("tiled")) spec = describe(kernel_node);
   const TileTraits traits{target_.vector_bytes, target_.vector_registers, target_.l2_bytes, dot_traits(target_)};
   if (spec && spec->kind == Contraction::Kind::dense) {
     if (const auto dense = plan_dense(*spec, traits)) {
@@ -64,6 +84,7 @@ KernelChoice CpuBackend::plan_kernel(const Node& kernel_node) const {
       plan.tasks = dense->tasks;
       plan.scratch_bytes = dense->scratch_bytes;
       plan.packed_operand = spec->constant_b;
+      plan.packed_with = spec->scales;
       plan.emit = [spec = *spec, dense = *dense, emission](llvm::Module& module) { emit_dense(module, spec, dense, emission); };
     }
   }
@@ -83,9 +104,14 @@ KernelChoice CpuBackend::plan_kernel(const Node& kernel_node) const {
   return plan;
 }
 
-Tensor CpuBackend::pack_weights(const Node& kernel_node) const { return pack_panels(kernel_node, dot_traits(target_)); }
+Tensor CpuBackend::pack_weights(const Node& kernel_node) const {
+  const auto spec = describe(kernel_node);
+  return spec && spec->scales >= 0 ? pack_int4_panels(kernel_node, *spec) : pack_panels(kernel_node, dot_traits(target_));
+}
 
 nlohmann::ordered_json CpuBackend::requirements() const { return {{"target", "cpu"}, {"cpu", target_.name}, {"features", target_.features}}; }
+
+TargetTraits CpuBackend::traits() const { return {.int4_rows = options_.disabled_tactics.contains("tiled") ? 0 : kMostInt4Rows, .int4_unknown_rows = true}; }
 
 std::string CpuBackend::code_name() const { return INTAGLIO_CPU_CODE_NAME; }
 

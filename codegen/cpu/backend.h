@@ -15,6 +15,7 @@ class CpuBackend final : public Backend {
   std::string variant() const override { return "cpu-" + target_.name; }
   nlohmann::ordered_json requirements() const override;
   std::string code_name() const override;
+  TargetTraits traits() const override;
   KernelChoice plan_kernel(const Node& kernel_node) const override;
   Tensor pack_weights(const Node& kernel_node) const override;
   GeneratedCode generate(const std::vector<KernelPlan>& kernels) const override;
@@ -27,5 +28,7 @@ class CpuBackend final : public Backend {
 
 /// The constant `b` of a contraction in panels, with the steps that `dot` can multiply at once side by side; see docs/artifact.md.
 Tensor pack_panels(const Node& kernel_node, const DotTraits& dot);
+/// The weights of 4 bits that `spec`, the contraction of the kernel, unpacks, in panels, and after them the panels of their scales.
+Tensor pack_int4_panels(const Node& kernel_node, const Contraction& spec);
 
 }  // namespace intaglio::cpu

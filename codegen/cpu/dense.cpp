@@ -87,7 +87,13 @@ void emit_dense(llvm::Module& module, const Contraction& spec, const DensePlan& 
   Contraction packed = spec;
   if (spec.constant_b >= 0) {
     const Dim groups = spec.group_axis >= 0 ? spec.batch[spec.group_axis].extent : Dim(1);
-    packed.buffers[spec.constant_b].elements = groups * panel_count(spec.n.extent) * plan.format.steps * kPanelColumns;
+    const Dim panels = groups * panel_count(spec.n.extent);
+    packed.buffers[spec.constant_b].elements = panels * plan.format.steps * kPanelColumns;
+    if (plan.format.is_int4()) {
+      // Read word by word.
+      packed.buffers[spec.constant_b] = {packed.buffers[spec.constant_b].name, DType::i32, panels * int4_words(spec) * kPanelColumns};
+      packed.buffers[spec.scales].elements = panels * int4_scales(spec) * kPanelColumns;
+    }
   }
   DenseEmitter(module, packed, plan, options).emit();
 }
@@ -154,6 +160,11 @@ void DenseEmitter::bind_task() {
   }
   a_ = tiling_.slab ? slab_ : emitter_.buffer_span(load_behind_casts(spec_.a)->buffer);
   b_ = spec_.constant_b < 0 ? packed_ : emitter_.buffer_span(spec_.constant_b);
+  if (format_.is_int4()) {
+    // They follow the words.
+    scales_ = emitter_.buffer_span(spec_.scales);
+    scales_.base = ir().CreateInBoundsGEP(ir().getInt32Ty(), b_.base, b_.elements);
+  }
   if (tiling_.slab) {
     pixel_stride_ = tiling_.slab_pitch;
     row_stride_ = index(plan_.slab_width * tiling_.slab_pitch);

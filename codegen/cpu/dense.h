@@ -29,6 +29,10 @@ std::optional<DensePlan> plan_dense(const Contraction& spec, const TileTraits& t
 /// Emits the kernel as a function named `spec.name`. The buffer of a constant `b` holds what pack_weights makes of it.
 void emit_dense(llvm::Module& module, const Contraction& spec, const DensePlan& plan, const EmitOptions& options);
 
+/// Rows of words, and of scales, in a panel of weights of 4 bits.
+std::int64_t int4_words(const Contraction& spec);
+std::int64_t int4_scales(const Contraction& spec);
+
 /// Number of panels that `columns` columns fill.
 inline Dim panel_count(const Dim& columns) { return Dim::ceildiv(columns, kPanelColumns); }
 

@@ -58,12 +58,21 @@ class DenseEmitter {
   void emit_inner(const Tile& tile, llvm::Value* a, llvm::Value* b, llvm::Value* panel_stride, llvm::Value* length);
   std::int64_t steps_of_turn() const;
   void emit_step(const Tile& tile, llvm::Value* a, llvm::Value* b, llvm::Value* panel_stride, llvm::Value* k);
+  void emit_outer_product(const Tile& tile, llvm::Value* a, const std::vector<llvm::Value*>& row);
   void emit_epilogue(const Tile& tile);
   void move_partial_sums(const Tile& tile, bool store);
   llvm::Value* operand_pointer(const Tile& tile, const Depth& depth);
+  llvm::Value* first_panel(const Tile& tile);
   llvm::Value* panels_pointer(const Tile& tile, const Depth& depth);
   /// Distance in elements of row `i` of a tile from its first row in `a`.
   llvm::Value* row_offset(const Tile& tile, std::int64_t i);
+
+  // dense_int4.cpp
+  void emit_int4_sum(const Tile& tile, const Depth& depth);
+  void emit_int4_blocks(const Tile& tile, llvm::Value* a, llvm::Value* words, llvm::Value* scales, llvm::Value* length);
+  void emit_int4_steps(const Tile& tile, llvm::Value* a, llvm::Value* words, llvm::Value* k, std::int64_t steps);
+  llvm::Value* unpacked(llvm::Value* words, std::int64_t step);
+  llvm::Value* looked_up(llvm::Value* words, std::int64_t step);
 
   // Shorthand.
   llvm::IRBuilder<>& ir() { return emitter_.builder(); }
@@ -99,6 +108,7 @@ class DenseEmitter {
   Range y_, x_;
   llvm::Value *first_column_tile_ = nullptr, *last_column_tile_ = nullptr;
   Span a_, b_;                    ///< what the tiles read: memory, or what was prepared of it in scratch
+  Span scales_;                   ///< of weights of 4 bits
   Span slab_, packed_, partial_;  ///< parts of scratch
   llvm::Value *row_stride_ = nullptr;  ///< elements from one input row to the next, in place or in the slab
   std::int64_t pixel_stride_ = 0;      ///< elements from one input position to the next

@@ -64,16 +64,18 @@ llvm::Value* DenseEmitter::operand_pointer(const Tile& tile, const Depth& depth)
   return in_a(a_.base, emitter_.scalar(load_behind_casts(spec_.a)->args[0]));
 }
 
-/// Where the first panel of the tile begins, at the first tap and the first channel of the block.
-llvm::Value* DenseEmitter::panels_pointer(const Tile& tile, const Depth& depth) {
+/// The number of the tile's first panel in `b`.
+llvm::Value* DenseEmitter::first_panel(const Tile& tile) {
   llvm::Value* panel = ir().CreateUDiv(tile.n, index(kPanelColumns));
-  if (spec_.constant_b < 0) {
-    panel = ir().CreateSub(panel, ir().CreateMul(first_column_tile_, index(tiling_.panels)));
-  } else if (spec_.group_axis >= 0) {
-    llvm::Value* group = emitter_.scalar(kernel::var(spec_.batch[spec_.group_axis].var));
-    panel = ir().CreateAdd(panel, ir().CreateMul(group, dim(panel_count(spec_.n.extent))));
-  }
-  llvm::Value* step = ir().CreateAdd(ir().CreateMul(panel, dim(format_.steps)), depth.begin);
+  if (spec_.constant_b < 0) return ir().CreateSub(panel, ir().CreateMul(first_column_tile_, index(tiling_.panels)));
+  if (spec_.group_axis < 0) return panel;
+  llvm::Value* group = emitter_.scalar(kernel::var(spec_.batch[spec_.group_axis].var));
+  return ir().CreateAdd(panel, ir().CreateMul(group, dim(panel_count(spec_.n.extent))));
+}
+
+/// Where that panel begins, at the first tap and the first channel of the block.
+llvm::Value* DenseEmitter::panels_pointer(const Tile& tile, const Depth& depth) {
+  llvm::Value* step = ir().CreateAdd(ir().CreateMul(first_panel(tile), dim(format_.steps)), depth.begin);
   return in_panels(b_.base, ir().CreateMul(step, index(kPanelColumns)));
 }
 
@@ -85,6 +87,7 @@ llvm::Value* DenseEmitter::row_offset(const Tile& tile, std::int64_t i) {
 
 /// Runs over taps and channels. Taps of one input row that lie side by side, channels innermost, are one run.
 void DenseEmitter::emit_sum(const Tile& tile, const Depth& depth) {
+  if (format_.is_int4()) return emit_int4_sum(tile, depth);
   const std::int64_t taps_y = spec_.r.extent.value(), taps_x = spec_.s.extent.value();
   llvm::Value* a = operand_pointer(tile, depth);
   llvm::Value* b = panels_pointer(tile, depth);
@@ -134,7 +137,6 @@ void DenseEmitter::emit_inner(const Tile& tile, llvm::Value* a, llvm::Value* b, 
 /// One outer product: sums[i][j] += a[i] * b[j], of one step of the sum or of a group of them.
 void DenseEmitter::emit_step(const Tile& tile, llvm::Value* a, llvm::Value* b, llvm::Value* panel_stride, llvm::Value* k) {
   const std::int64_t per_panel = vectors_per_panel();
-  const std::int64_t vectors = tile.panels * per_panel;
   // A group of steps of one column lies together: where step k begins, k is a multiple of the group.
   llvm::Value* k_columns = ir().CreateMul(k, index(kPanelColumns));
   std::vector<llvm::Value*> row;  // of b
@@ -144,11 +146,14 @@ void DenseEmitter::emit_step(const Tile& tile, llvm::Value* a, llvm::Value* b, l
     llvm::Value* ahead = in_panels(in_panels(panel, k_columns), index(kPrefetchSteps * format_.group * kPanelColumns));
     ir().CreateIntrinsic(llvm::Intrinsic::prefetch, {ahead->getType()}, {ahead, ir().getInt32(0), ir().getInt32(3), ir().getInt32(1)});
   }
-  llvm::Value* a_step = in_a(a, k);
+  emit_outer_product(tile, in_a(a, k), row);
+}
+
+void DenseEmitter::emit_outer_product(const Tile& tile, llvm::Value* a, const std::vector<llvm::Value*>& row) {
   for (std::int64_t i = 0; i < tile.rows(); ++i) {
-    llvm::Value* spread = spread_of_a(in_a(a_step, row_offset(tile, i)));
-    for (std::int64_t j = 0; j < vectors; ++j) {
-      llvm::AllocaInst* sum = sums_[i * vectors + j];
+    llvm::Value* spread = spread_of_a(in_a(a, row_offset(tile, i)));
+    for (std::size_t j = 0; j < row.size(); ++j) {
+      llvm::AllocaInst* sum = sums_[static_cast<std::size_t>(i) * row.size() + j];
       ir().CreateStore(multiply_add(spread, row[j], ir().CreateLoad(vector_, sum)), sum);
     }
   }

@@ -62,6 +62,9 @@ struct Contraction : RootedKernel {
 
   /// The buffer whose constant content is `b`, to be packed at compile time; -1 when it changes from run to run.
   int constant_b = -1;
+  /// Of constant weights of 4 bits that a kernel unpacks itself: the buffer of their scales, and how many channels share one.
+  int scales = -1;
+  std::int64_t scale_block = 0;
 
   Dim reduction_extent() const { return r.extent * s.extent * c.extent; }
   /// Of elements, in all sums.

@@ -32,7 +32,7 @@ const kernel::ExprNode* load_behind_casts(const kernel::Expr& e) {
 StepFormat choose_step_format(const Contraction& spec, const DotTraits& traits) {
   StepFormat format = lanes_of(spec, traits);
   format.steps = spec.reduction_extent();
-  if (!format.is_grouped()) return format;
+  if (format.steps_of_word() == 1) return format;
   const std::int64_t channels = spec.c.extent.value(), taps = spec.s.extent.value();
   // A few channels, as in an image: taps of one row that lie side by side fill the groups better. What follows a run is then multiplied by zeros, which
   // makes nothing of integers but NaN of infinities.

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <map>
+#include <numeric>
 
 #include "support/diagnostics.h"
 
@@ -11,8 +12,8 @@ namespace intaglio {
 namespace {
 
 constexpr std::int64_t kCacheLine = 64;
-/// Products that are not yet added up, where that takes an instruction of its own.
-constexpr std::int64_t kProducts = 1;
+/// Products that are not yet added up, where that takes an instruction of its own, or weights that are being unpacked.
+constexpr std::int64_t kTemporaries = 1;
 /// Addresses that differ by a multiple of this fall into one set of the first-level cache.
 constexpr std::int64_t kCacheWay = 4096;
 /// More tile rows than this in one set push each other out (8 ways on older cores, 12 on newer, and `b` needs some).
@@ -51,9 +52,10 @@ class Chooser {
 
  private:
   std::int64_t vectors_per_panel() const { return std::max<std::int64_t>(1, kPanelColumns * sum_bytes_ / traits_.vector_bytes); }
-  /// A tile of `rows` x `vectors` needs its accumulators, one row of b and one element of a in registers, and perhaps products.
+  /// A tile of `rows` x `vectors` needs its accumulators, one row of b and one element of a in registers, and perhaps temporaries.
   bool fits_registers(std::int64_t rows, std::int64_t vectors) const {
-    return vectors * (rows + 1) + 1 + (format_.multiplies_first() ? kProducts : 0) <= traits_.vector_registers;
+    const bool has_temporaries = format_.multiplies_first() || format_.is_int4();
+    return vectors * (rows + 1) + 1 + (has_temporaries ? kTemporaries : 0) <= traits_.vector_registers;
   }
 
   void choose_tile() {
@@ -96,7 +98,9 @@ class Chooser {
     const bool one_tap = spec_.r.extent == Dim(1) && spec_.s.extent == Dim(1);
     if (one_tap && !channels) tiling_.depth = kSymbolicDepth;
     if (one_tap && channels && *channels * element_bytes_ > kLongSum) {
-      tiling_.depth = ceil_div(ceil_div(*channels, ceil_div(*channels * element_bytes_, kDepth)), kPanelColumns) * kPanelColumns;
+      // Where channels share scales, blocks of the sum end with one.
+      const std::int64_t whole = spec_.scale_block < *channels ? std::lcm(kPanelColumns, std::max<std::int64_t>(1, spec_.scale_block)) : kPanelColumns;
+      tiling_.depth = ceil_div(ceil_div(*channels, ceil_div(*channels * element_bytes_, kDepth)), whole) * whole;
     }
     internal_check(channels || one_tap, "a convolution over a symbolic number of channels has no tiles");
 
@@ -146,7 +150,7 @@ class Chooser {
     std::int64_t batch = 1;
     for (const Axis& axis : spec_.batch) batch *= axis.extent.constant().value_or(1);
     const std::int64_t flops = 2 * *columns * *positions * *sum;
-    const std::int64_t wanted = std::clamp<std::int64_t>(batch * std::max(flops / kTaskFlops, *columns * *sum * format_.b_bytes() / kTaskBytes), 1, kMaxTasks);
+    const std::int64_t wanted = std::clamp<std::int64_t>(batch * std::max(flops / kTaskFlops, *columns * *sum * dtype_bits(format_.b) / 8 / kTaskBytes), 1, kMaxTasks);
     const std::int64_t row_bytes = *positions * spec_.c.extent.value() * spec_.stride_x * spec_.stride_y;
     const bool rows_first = spec_.constant_b >= 0 && row_bytes >= *sum * *columns;
     if (rows_first) {

@@ -25,6 +25,7 @@ std::vector<LoweredGraph> lower_for_targets(const Graph& graph, const CodegenOpt
     of_target.window_word = backend->traits().window_word;
     of_target.longest_window = backend->traits().longest_window;
     of_target.int4_rows = backend->traits().int4_rows;
+    of_target.int4_unknown_rows = backend->traits().int4_unknown_rows;
     // What one target is told of, the next would be told again.
     if (&copy != &lowered.front().graph) of_target.report = {};
     RunnerOptions options = runner;

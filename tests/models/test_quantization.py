@@ -111,26 +111,60 @@ def test_overridden_layers_stay_in_float_and_say_so(samples, tmp_path):
     assert "44 of 54" in report
 
 
-@pytest.mark.skipif(not has_nvrtc(), reason="NVRTC, which compiles CUDA code, is not installed")
-def test_products_of_few_rows_unpack_int4_themselves(tmp_path):
-    random = np.random.default_rng(0)
-    weight = (random.standard_normal((1024, 512)) / 32).astype(np.float32)
+def save_product(path, rows):
+    """x[rows,1024] times constant weights, which are the answer."""
+    weight = (np.random.default_rng(0).standard_normal((1024, 512)) / 32).astype(np.float32)
     value = lambda name, shape: helper.make_tensor_value_info(name, TensorProto.FLOAT, shape)
     nodes = [helper.make_node("MatMul", ["x", "w"], ["y"], name="product")]
-    onnx.save(helper.make_model(helper.make_graph(nodes, "g", [value("x", [16, 1024])], [value("y", [16, 512])], [onnx.numpy_helper.from_array(weight, "w")])), tmp_path / "m.onnx")
-    options = [INTAGLIO, "compile", tmp_path / "m.onnx", "--target", "cuda", "--precision", "fp16", "--quantize", "int4", "-o", tmp_path / "m.tar"]
-    report = subprocess.run(options, check=True, capture_output=True, text=True).stdout
+    graph = helper.make_graph(nodes, "g", [value("x", [rows, 1024])], [value("y", [rows, 512])], [onnx.numpy_helper.from_array(weight, "w")])
+    onnx.save(helper.make_model(graph), path)
+    return weight
+
+
+def compile_int4(path, artifact, *options):
+    """The report, and the bytes of weights."""
+    command = [INTAGLIO, "compile", path, *options, "--quantize", "int4", "-o", artifact]
+    report = subprocess.run(command, check=True, capture_output=True, text=True).stdout
+    with tarfile.open(artifact) as tar:
+        return report, tar.getmember("weights.bin").size
+
+
+def product_of(artifact, x, tmp_path):
+    np.save(tmp_path / "x.npy", x)
+    run_artifact(artifact, tmp_path / "x.npy", tmp_path / "y.npz")
+    return np.load(tmp_path / "y.npz")["y"]
+
+
+@pytest.mark.skipif(not has_nvrtc(), reason="NVRTC, which compiles CUDA code, is not installed")
+def test_products_of_few_rows_unpack_int4_themselves(tmp_path):
+    weight = save_product(tmp_path / "m.onnx", 16)
+    report, weights = compile_int4(tmp_path / "m.onnx", tmp_path / "m.tar", "--target", "cuda", "--precision", "fp16")
     assert "fp16 of int4" in report
-    with tarfile.open(tmp_path / "m.tar") as tar:
-        weights = tar.getmember("weights.bin").size
     assert weights < weight.nbytes / 6
     if "cuda" in OPTIONS:
-        x = random.standard_normal((16, 1024)).astype(np.float32)
-        np.save(tmp_path / "x.npy", x)
-        run_artifact(tmp_path / "m.tar", tmp_path / "x.npy", tmp_path / "y.npz")
-        error = np.load(tmp_path / "y.npz")["y"] - x @ weight
+        x = np.random.default_rng(1).standard_normal((16, 1024)).astype(np.float32)
+        error = product_of(tmp_path / "m.tar", x, tmp_path) - x @ weight
         # 4 bits for normally distributed weights: about 20 dB.
         assert 0.01 < np.square(error).mean() ** 0.5 < 0.15
+
+
+# Rows that are known at run time may be few; with many the compiler unpacks.
+@pytest.mark.skipif("cuda" in OPTIONS, reason="of CPUs")
+@pytest.mark.parametrize("rows, unpacks", [(1, True), (16, True), ("rows", True), (17, False)])
+@pytest.mark.parametrize("cpu", ["x86-64-v3", "native"])
+def test_cpu_unpacks_int4_for_few_rows(rows, unpacks, cpu, tmp_path):
+    weight = save_product(tmp_path / "m.onnx", rows)
+    report, weights = compile_int4(tmp_path / "m.onnx", tmp_path / "m.tar", "--cpu", cpu)
+    assert ("fp32 of int4" in report) == unpacks
+    assert ("the compiler does" in report) != unpacks
+    # An eighth, and a scale for each 32 weights.
+    assert weights < weight.nbytes / 6 if unpacks else weights >= weight.nbytes
+    _, unpacked_weights = compile_int4(tmp_path / "m.onnx", tmp_path / "floats.tar", "--cpu", cpu, "--disable-tactic", "tiled")
+    assert unpacked_weights >= weight.nbytes
+    x = np.random.default_rng(1).standard_normal((5 if rows == "rows" else rows, 1024)).astype(np.float32)
+    got, expected = product_of(tmp_path / "m.tar", x, tmp_path), product_of(tmp_path / "floats.tar", x, tmp_path)
+    np.testing.assert_allclose(got, expected, rtol=0, atol=2e-6 * np.abs(expected).max())
+    assert 0.01 < np.square(got - x @ weight).mean() ** 0.5 < 0.15
 
 
 def save_scaled_product(path):

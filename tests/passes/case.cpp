@@ -124,6 +124,7 @@ PassCase read_case(const std::string& path) {
   if (has("--channels=")) result.context.least_channels = std::stoll(header_field(text, "--channels="));
   if (has("--window-word=")) result.context.window_word = std::stoll(header_field(text, "--window-word=")), result.context.longest_window = 128;
   if (has("--int4-rows=")) result.context.int4_rows = std::stoll(header_field(text, "--int4-rows="));
+  result.context.int4_unknown_rows = has("--int4-unknown-rows");
   if (has("--attention=")) result.context.attention_columns = std::stoll(header_field(text, "--attention="));
   result.rtol = std::stod(header_field(text, "numbers: rtol "));
   auto graphs = parse_graphs(text, path);
