@@ -7,6 +7,7 @@
 
 #include "codegen/cpu/dense_emitter.h"
 #include "codegen/cpu/emitter_state.h"
+#include "support/ceil_div.h"
 
 namespace intaglio::cpu {
 namespace {
@@ -17,8 +18,6 @@ constexpr std::int64_t kWordBits = kBits * kInt4Word;
 constexpr std::int64_t kPrefetchRows = 8;
 /// With more rows, three instructions that any port takes cost less than two that wait for the one which permutes.
 constexpr std::int64_t kMostLookupRows = 3;
-
-std::int64_t ceil_div(std::int64_t a, std::int64_t b) { return (a + b - 1) / b; }
 
 std::int64_t words_of_tap(const Contraction& spec) { return ceil_div(spec.c.extent.value(), kInt4Word); }
 std::int64_t scales_of_tap(const Contraction& spec) { return ceil_div(spec.c.extent.value(), spec.scale_block); }

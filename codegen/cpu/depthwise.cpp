@@ -11,6 +11,7 @@
 #include "codegen/cpu/emitter_state.h"
 #include "codegen/schedule/step_format.h"
 #include "codegen/schedule/tiling.h"
+#include "support/ceil_div.h"
 #include "support/diagnostics.h"
 
 namespace intaglio::cpu {
@@ -18,8 +19,6 @@ namespace {
 
 /// Rows of an image are shared among at most this many tasks.
 constexpr std::int64_t kMostRowTasks = 16;
-
-std::int64_t ceil_div(std::int64_t a, std::int64_t b) { return (a + b - 1) / b; }
 
 /// f32 holds every integer up to 2^24: sums of this many products of 8-bit integers.
 constexpr std::int64_t kMostIntegerTaps = (1 << 24) / (255 * 128);

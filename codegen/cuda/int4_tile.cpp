@@ -6,6 +6,7 @@
 
 #include "codegen/cuda/int4_mma.h"
 #include "codegen/cuda/tile_rows.h"
+#include "support/ceil_div.h"
 
 namespace intaglio::cuda {
 namespace {
@@ -27,8 +28,6 @@ constexpr double kUnpackCycles = 5.3;  ///< for a unit of a warp
 constexpr double kRowCycles = 1.6;     ///< to multiply it with a row
 constexpr double kStartCycles = 3400;
 constexpr double kClusterCycles = 7200;
-
-std::int64_t ceil_div(std::int64_t a, std::int64_t b) { return (a + b - 1) / b; }
 
 /// Blocks that a multiprocessor holds at once.
 int blocks_at_once(const Int4Tile& tile) {

@@ -6,6 +6,7 @@
 
 #include "codegen/schedule/contraction.h"
 #include "intaglio/tensor.h"
+#include "support/ceil_div.h"
 
 namespace intaglio::cuda {
 
@@ -30,8 +31,8 @@ struct Int4Weights {
   std::vector<std::int64_t> scale_of_block;   ///< where a block of channels has its scale
 
   std::int64_t depth() const { return taps_y * taps_x * channels; }
-  std::int64_t column_units() const { return (columns + kInt4Columns - 1) / kInt4Columns; }
-  std::int64_t depth_units() const { return (depth() + kInt4Steps - 1) / kInt4Steps; }
+  std::int64_t column_units() const { return ceil_div(columns, kInt4Columns); }
+  std::int64_t depth_units() const { return ceil_div(depth(), kInt4Steps); }
   std::int64_t packed_bytes() const { return column_units() * depth_units() * int4_unit_bytes(dtype); }
 };
 

@@ -8,6 +8,7 @@
 
 #include "codegen/cuda/loop_nest.h"
 #include "codegen/cuda/loop_row.h"
+#include "support/ceil_div.h"
 #include "support/diagnostics.h"
 
 namespace intaglio::cuda {
@@ -26,8 +27,6 @@ constexpr int kFewThreads = 128;
 constexpr std::int64_t kRowOfThread = 32;
 /// A fold at block level that is shorter than this is computed by every thread for itself.
 constexpr std::int64_t kShortFold = 16;
-
-std::int64_t ceil_div(std::int64_t a, std::int64_t b) { return (a + b - 1) / b; }
 
 /// What an extent is at most, where that is known.
 std::optional<std::int64_t> known_most(const Expr& extent) {

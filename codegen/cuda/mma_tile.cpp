@@ -6,6 +6,7 @@
 
 #include "codegen/cuda/mma.h"
 #include "codegen/cuda/tile_rows.h"
+#include "support/ceil_div.h"
 
 namespace intaglio::cuda {
 namespace {
@@ -35,8 +36,6 @@ constexpr std::int64_t kProcessors = 132;
 constexpr double kProductsPerClock = 1024, kStepClocks = 60, kBlockClocks = 1500, kJoinClocks = 1500;
 /// A part of a sum has at least so many steps.
 constexpr std::int64_t kLeastSteps = 3;
-
-std::int64_t ceil_div(std::int64_t a, std::int64_t b) { return (a + b - 1) / b; }
 
 }  // namespace
 

@@ -6,6 +6,7 @@
 #include <set>
 
 #include "codegen/cuda/wgmma.h"
+#include "support/ceil_div.h"
 
 namespace intaglio::cuda {
 namespace {
@@ -34,8 +35,6 @@ constexpr std::array kShapes{Shape{128, 256}, Shape{128, 192}, Shape{128, 128}, 
 constexpr std::array kStages{1, 2, 3, 4, 6, 8};
 constexpr std::array kSplits{1, 2, 4, 8};
 
-std::int64_t ceildiv(std::int64_t a, std::int64_t b) { return (a + b - 1) / b; }
-
 /// Bytes that the epilogue moves for one result: the result, and what it reads that has as many elements.
 std::int64_t epilogue_bytes(const Contraction& spec) {
   std::int64_t bytes = dtype_bits(spec.result_dtype) / 8;
@@ -55,9 +54,9 @@ struct Problem {
 
 /// Cycles from the first block to the last.
 double cycles(const Problem& problem, const WgmmaTile& tile) {
-  const std::int64_t blocks = ceildiv(problem.rows, tile.rows) * ceildiv(problem.columns, tile.columns) * problem.products * tile.split;
-  const std::int64_t on_one = ceildiv(blocks, tile.split > 2 ? kClusterProcessors : kProcessors), at_once = std::min<std::int64_t>(on_one, tile.blocks());
-  const std::int64_t steps = ceildiv(problem.steps, tile.split);
+  const std::int64_t blocks = ceil_div(problem.rows, tile.rows) * ceil_div(problem.columns, tile.columns) * problem.products * tile.split;
+  const std::int64_t on_one = ceil_div(blocks, tile.split > 2 ? kClusterProcessors : kProcessors), at_once = std::min<std::int64_t>(on_one, tile.blocks());
+  const std::int64_t steps = ceil_div(problem.steps, tile.split);
   // One stage is multiplied while the others are filled.
   const double under_way = static_cast<double>(at_once * (steps > tile.stages ? std::max(tile.stages * 2 - 2, 1) : tile.stages * 2)) / 2;
   const double step = std::max({tile.rows * tile.columns * tile.line_bytes * kCyclesOfByte, tile.stage_bytes() / kCacheBytes, kCacheLatency / under_way});
@@ -66,7 +65,7 @@ double cycles(const Problem& problem, const WgmmaTile& tile) {
   // One block's multiplications hide another's epilogue.
   const double busy = at_once > 1 ? std::max(multiply, finish) + std::min(multiply, finish) / static_cast<double>(at_once) : multiply + finish;
   const double idle = kBlockCycles + finish + (tile.split > 1 ? kClusterCycles : 0);
-  return static_cast<double>(on_one) * busy + static_cast<double>(ceildiv(on_one, at_once)) * idle;
+  return static_cast<double>(on_one) * busy + static_cast<double>(ceil_div(on_one, at_once)) * idle;
 }
 
 }  // namespace
@@ -96,11 +95,11 @@ std::vector<SizedTile<WgmmaTile>> choose_wgmma_tiles(const Contraction& spec, co
   }
   const std::int64_t moved = epilogue_bytes(spec);
   return choose_tiles(spec, candidates, [&](const ExtentOf& extent) {
-    const std::int64_t steps = extent(spec.r.extent * spec.s.extent) * ceildiv(extent(spec.c.extent), operands.line_elements());
+    const std::int64_t steps = extent(spec.r.extent * spec.s.extent) * ceil_div(extent(spec.c.extent), operands.line_elements());
     const Problem problem{extent(rows.row_count()), extent(spec.n.extent), extent(rows.product_count()), steps, moved};
     return [problem, known_steps](const WgmmaTile& tile) {
       // A stage is given back when the one after it is multiplied: a single one does only for a single step.
-      const bool fills_stages = tile.stages == 1 ? problem.steps <= 1 : tile.stages <= std::max<std::int64_t>(ceildiv(problem.steps, tile.split), known_steps && problem.steps == 1 ? 1 : 2);
+      const bool fills_stages = tile.stages == 1 ? problem.steps <= 1 : tile.stages <= std::max<std::int64_t>(ceil_div(problem.steps, tile.split), known_steps && problem.steps == 1 ? 1 : 2);
       const bool fills_parts = tile.split == 1 || problem.steps >= 2 * tile.split;
       return fills_stages && fills_parts ? cycles(problem, tile) : std::numeric_limits<double>::infinity();
     };

@@ -2,6 +2,7 @@
 #include <algorithm>
 
 #include "codegen/schedule/loops_nest.h"
+#include "support/ceil_div.h"
 #include "support/diagnostics.h"
 
 namespace intaglio::loops {
@@ -21,8 +22,6 @@ constexpr std::int64_t kTypicalExtent = 64;
 std::int64_t estimate(const Dim& dim) {
   return dim.evaluate([](const std::string&) { return kTypicalExtent; });
 }
-
-std::int64_t ceil_div(std::int64_t a, std::int64_t b) { return (a + b - 1) / b; }
 
 }  // namespace
 

@@ -6,6 +6,7 @@
 #include <map>
 #include <numeric>
 
+#include "support/ceil_div.h"
 #include "support/diagnostics.h"
 
 namespace intaglio {
@@ -27,8 +28,6 @@ constexpr std::int64_t kLongSum = 6144;
 constexpr std::int64_t kDepth = 4096;
 /// Depth where the extent of the sum is symbolic.
 constexpr std::int64_t kSymbolicDepth = 256;
-
-std::int64_t ceil_div(std::int64_t a, std::int64_t b) { return (a + b - 1) / b; }
 
 /// True if the rows of a tile, `stride` bytes apart, crowd into few sets of the cache.
 bool rows_collide(std::int64_t rows, std::int64_t stride) {
