@@ -14,14 +14,6 @@
 namespace intaglio::testing {
 namespace {
 
-/// The passes that a graph of weights that stay packed meets last.
-std::unique_ptr<Graph> fused(const std::string& text) {
-  auto graph = std::move(parse_graphs(text, "test").front());
-  choose_layouts(*graph, {});
-  fuse_kernels(*graph, {});
-  return graph;
-}
-
 /// The largest difference from the reference, relative to the largest value there: sums of a few thousand terms, results of 16 bits rounded once more.
 double tolerance(DType dtype) { return dtype == DType::f32 ? 2e-6 : dtype == DType::f16 ? 1e-3 : 8e-3; }
 
@@ -32,7 +24,7 @@ void expect_code_is_close(const std::string& text, const SymbolValues& symbols =
   const Tensor expected = evaluate(*original, inputs).front();
   double largest = 0;
   for (std::int64_t i = 0; i < expected.elements(); ++i) largest = std::max(largest, std::fabs(element_at(expected, i)));
-  const auto graph = fused(text);
+  const auto graph = fused_graph(text);
   for (const Node* node : graph->nodes()) {
     const Node* root = node->is("kernel") ? region_root(*node->region()) : nullptr;
     // Another kernel may move the input.

@@ -11,20 +11,12 @@
 namespace intaglio::testing {
 namespace {
 
-/// The passes that a graph of integer contractions meets last.
-std::unique_ptr<Graph> fused(const std::string& text) {
-  auto graph = std::move(parse_graphs(text, "test").front());
-  choose_layouts(*graph, {});
-  fuse_kernels(*graph, {});
-  return graph;
-}
-
 void expect_code_is_reference(const std::string& text, const SymbolValues& symbols, const InputRanges& ranges, double steps = 0) {
   SCOPED_TRACE(text);
   const auto original = std::move(parse_graphs(text, "test").front());
   const std::vector<Tensor> inputs = random_inputs(*original, symbols, ranges);
   const std::vector<Tensor> expected = evaluate(*original, inputs);
-  const auto graph = fused(text);
+  const auto graph = fused_graph(text);
   for (bool checked : {false, true}) {
     for (const CodegenOptions& options : options_to_test(checked)) {
       // The checks are the same for all levels of an instruction set.

@@ -7,6 +7,7 @@
 #include <cstring>
 #include <random>
 
+#include "passes/passes.h"
 #include "tests/codegen/gpu.h"
 
 namespace intaglio::testing {
@@ -50,6 +51,13 @@ const Machine& machine_of(const WrappedGroup& group, const CodegenOptions& optio
 }  // namespace
 
 WrappedGroup wrap_group(const std::string& region_text) { return wrap_group(std::move(parse_graphs(region_text, "test").front())); }
+
+std::unique_ptr<Graph> fused_graph(const std::string& text) {
+  auto graph = std::move(parse_graphs(text, "test").front());
+  choose_layouts(*graph, {});
+  fuse_kernels(*graph, {});
+  return graph;
+}
 
 WrappedGroup wrap_group(std::unique_ptr<Graph> region) {
   WrappedGroup group{std::make_unique<Graph>("main"), nullptr};

@@ -25,6 +25,9 @@ struct WrappedGroup {
 WrappedGroup wrap_group(const std::string& region_text);
 WrappedGroup wrap_group(std::unique_ptr<Graph> region);
 
+/// The graph of `text` after the passes that form kernels, which are the last that a graph of contractions meets.
+std::unique_ptr<Graph> fused_graph(const std::string& text);
+
 /// The values that inputs are drawn from, uniformly; by argument name. Others are in [-2, 2], integers in [-9, 9].
 using InputRanges = std::map<std::string, std::pair<double, double>>;
 
