@@ -47,12 +47,20 @@ void take(KernelPlan& plan, CudaKernel kernel) {
   plan.block_threads = kernel.block_threads;
 }
 
-KernelPlan plan_loops(kernel::Kernel kernel, std::string kind, bool checked, bool overlaps) {
+/// What is the same for all plans of `described`, a kernel or what one is made of: both get a name that is unique to `text`, which says all that the code
+/// follows from.
+template <typename Described>
+KernelPlan named_plan(Described& described, std::string kind, const std::string& base, std::string text) {
   KernelPlan plan;
   plan.kind = std::move(kind);
-  plan.text = to_text(kernel);
-  plan.name = kernel.name = function_name(kernel.name, plan.text);
-  plan.symbols = kernel.symbols;
+  plan.text = std::move(text);
+  plan.name = described.name = function_name(base, plan.text);
+  plan.symbols = described.symbols;
+  return plan;
+}
+
+KernelPlan plan_loops(kernel::Kernel kernel, std::string kind, bool checked, bool overlaps) {
+  KernelPlan plan = named_plan(kernel, std::move(kind), kernel.name, to_text(kernel));
   LoopKernel loops = emit_loops(kernel, checked);
   plan.tasks = loops.blocks;
   plan.overlaps = overlaps;
@@ -61,11 +69,7 @@ KernelPlan plan_loops(kernel::Kernel kernel, std::string kind, bool checked, boo
 }
 
 KernelPlan plan_simt(Contraction spec, std::string kind, bool checked) {
-  KernelPlan plan;
-  plan.kind = std::move(kind);
-  plan.text = "simt " + to_text(spec);
-  plan.name = spec.name = function_name(spec.name, plan.text);
-  plan.symbols = spec.symbols;
+  KernelPlan plan = named_plan(spec, std::move(kind), spec.name, "simt " + to_text(spec));
   plan.packed_operand = spec.constant_b;
   SimtKernel simt = emit_simt(spec, checked);
   plan.tasks = simt.blocks;
@@ -74,11 +78,8 @@ KernelPlan plan_simt(Contraction spec, std::string kind, bool checked) {
 }
 
 KernelPlan plan_mma(Contraction spec, const MmaType& type, const MmaTile& tile, std::string kind, const MmaOptions& options) {
-  KernelPlan plan;
-  plan.kind = std::move(kind);
-  plan.text = fmt::format("mma {}x{}x{}/{} {} {}", tile.rows, tile.columns, tile.step_bytes, tile.parts, options.hopper, to_text(spec));
-  plan.name = spec.name = function_name(fmt::format("{}_mma_{}x{}", spec.name, tile.rows, tile.columns), plan.text);
-  plan.symbols = spec.symbols;
+  const std::string text = fmt::format("mma {}x{}x{}/{} {} {}", tile.rows, tile.columns, tile.step_bytes, tile.parts, options.hopper, to_text(spec));
+  KernelPlan plan = named_plan(spec, std::move(kind), fmt::format("{}_mma_{}x{}", spec.name, tile.rows, tile.columns), text);
   plan.packed_operand = spec.constant_b;
   plan.multiplies = type.rounds() ? "tf32" : dtype_name(type.a);
   MmaKernel mma = emit_mma(spec, type, tile, options);
@@ -90,13 +91,9 @@ KernelPlan plan_mma(Contraction spec, const MmaType& type, const MmaTile& tile, 
 }
 
 KernelPlan plan_int4(Contraction spec, const Int4Weights& weights, const Int4Tile& tile, std::string kind, const MmaOptions& options) {
-  KernelPlan plan;
-  plan.kind = std::move(kind);
   const std::string split = tile.parts > 1 ? fmt::format("_k{}", tile.parts) : "";
   const std::string tactic = fmt::format("{}x{}x{}_s{}{}_mma_int4", tile.rows, tile.columns(), tile.step(), tile.stages, split);
-  plan.text = fmt::format("{} {} {} {}", tactic, tile.units, options.hopper, to_text(spec));
-  plan.name = spec.name = function_name(fmt::format("{}_{}", spec.name, tactic), plan.text);
-  plan.symbols = spec.symbols;
+  KernelPlan plan = named_plan(spec, std::move(kind), fmt::format("{}_{}", spec.name, tactic), fmt::format("{} {} {} {}", tactic, tile.units, options.hopper, to_text(spec)));
   plan.packed_operand = weights.integers;
   plan.packed_with = weights.scales;
   plan.multiplies = weights.dtype == DType::f32 ? "tf32" : dtype_name(weights.dtype);
@@ -109,13 +106,9 @@ KernelPlan plan_int4(Contraction spec, const Int4Weights& weights, const Int4Til
 }
 
 KernelPlan plan_wgmma(Contraction spec, const TileRows& rows, const WgmmaOperands& operands, const WgmmaTile& tile, std::string kind) {
-  KernelPlan plan;
-  plan.kind = std::move(kind);
   const std::string split = tile.split > 1 ? fmt::format("_k{}", tile.split) : "";
   const std::string tactic = fmt::format("{}x{}x{}_s{}{}_wgmma_sm90a", tile.rows, tile.columns, operands.line_elements(), tile.stages, split);
-  plan.text = tactic + " " + to_text(spec);
-  plan.name = spec.name = function_name(fmt::format("{}_{}", spec.name, tactic), plan.text);
-  plan.symbols = spec.symbols;
+  KernelPlan plan = named_plan(spec, std::move(kind), fmt::format("{}_{}", spec.name, tactic), tactic + " " + to_text(spec));
   plan.packed_operand = spec.constant_b;
   plan.multiplies = dtype_name(operands.a.map.dtype);
   WgmmaKernel wgmma = emit_wgmma(spec, rows, operands, tile);
@@ -127,36 +120,32 @@ KernelPlan plan_wgmma(Contraction spec, const TileRows& rows, const WgmmaOperand
   return plan;
 }
 
-KernelChoice choose_mma(const Contraction& spec, const MmaType& type, const std::string& kind, const MmaOptions& options) {
+/// A plan for each of the tiles.
+template <typename Tile, typename PlanTile>
+KernelChoice choice_of(const Contraction& spec, const std::vector<SizedTile<Tile>>& tiles, const PlanTile& plan_tile) {
   KernelChoice choice;
   choice.size = spec.multiplications();
-  for (const auto& [tile, up_to] : choose_mma_tiles(spec, type, options)) choice.alternatives.push_back({plan_mma(spec, type, tile, kind, options), up_to});
+  for (const auto& [tile, up_to] : tiles) choice.alternatives.push_back({plan_tile(tile), up_to});
   return choice;
 }
 
+KernelChoice choose_mma(const Contraction& spec, const MmaType& type, const std::string& kind, const MmaOptions& options) {
+  return choice_of(spec, choose_mma_tiles(spec, type, options), [&](const auto& tile) { return plan_mma(spec, type, tile, kind, options); });
+}
+
 KernelChoice choose_int4(const Contraction& spec, const Int4Weights& weights, const std::string& kind, const MmaOptions& options) {
-  KernelChoice choice;
-  choice.size = spec.multiplications();
-  for (const auto& [tile, up_to] : choose_int4_tiles(spec, weights, options)) choice.alternatives.push_back({plan_int4(spec, weights, tile, kind, options), up_to});
-  return choice;
+  return choice_of(spec, choose_int4_tiles(spec, weights, options), [&](const auto& tile) { return plan_int4(spec, weights, tile, kind, options); });
 }
 
 KernelChoice choose_wgmma(const Contraction& spec, const WgmmaOperands& operands, const std::string& kind, const std::optional<TileChoice>& given) {
   const TileRows rows(spec);
   if (given) return plan_wgmma(spec, rows, operands, {given->rows, given->columns, given->stages, given->split, operands.line_bytes}, kind);
-  KernelChoice choice;
-  choice.size = spec.multiplications();
-  for (const auto& [tile, up_to] : choose_wgmma_tiles(spec, rows, operands)) choice.alternatives.push_back({plan_wgmma(spec, rows, operands, tile, kind), up_to});
-  return choice;
+  return choice_of(spec, choose_wgmma_tiles(spec, rows, operands), [&](const auto& tile) { return plan_wgmma(spec, rows, operands, tile, kind); });
 }
 
 KernelPlan plan_depthwise_kernel(Contraction spec, const DepthwisePlan& tile, std::string kind, bool checked, bool overlaps) {
-  KernelPlan plan;
-  plan.kind = std::move(kind);
   const std::string tactic = fmt::format("depthwise_{}x{}", tile.positions, tile.channels);
-  plan.text = tactic + " " + to_text(spec);
-  plan.name = spec.name = function_name(fmt::format("{}_{}", spec.name, tactic), plan.text);
-  plan.symbols = spec.symbols;
+  KernelPlan plan = named_plan(spec, std::move(kind), fmt::format("{}_{}", spec.name, tactic), tactic + " " + to_text(spec));
   plan.packed_operand = spec.constant_b;
   DepthwiseKernel kernel = emit_depthwise(spec, tile, checked);
   plan.tasks = kernel.blocks;
@@ -206,10 +195,7 @@ KernelPlan plan_attention(const Node& root, Attention spec, const CudaTarget& ta
   const std::string kind(root.op_name());
   KernelPlan plan;
   if (options.optimization_level > 0 && has_attention_kernel(spec)) {
-    plan.kind = kind;
-    plan.text = to_text(spec);
-    plan.name = spec.name = function_name(spec.name, plan.text);
-    plan.symbols = spec.symbols;
+    plan = named_plan(spec, kind, spec.name, to_text(spec));
     plan.overlaps = !target.is_ptx();
     const AttentionOptions how{plan.overlaps, options.checked};
     AttentionKernel attention = spec.storage == DType::f32 ? emit_attention_simt(spec, how) : emit_attention_mma(spec, how);

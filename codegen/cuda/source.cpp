@@ -219,13 +219,13 @@ void Source::note_uses(const Expr& e) {
   });
 }
 
-/// `e` as it is written.
-Expr Source::expanded(const Expr& e) const {
+/// `e` in the operators that C++ and the prelude have.
+Expr Source::as_written(const Expr& e) const {
   return with_near_divisions(expand_math(e), [&](const Expr& part) { return array_of(part.get()) != nullptr; });
 }
 
 std::string Source::value(const Expr& e) {
-  const Expr expanded = this->expanded(e);
+  const Expr expanded = as_written(e);
   note_uses(expanded);
   return emit(expanded, false);
 }

@@ -93,7 +93,7 @@ class Source {
   std::string load(const kernel::Expr& e);
   std::string reduce(const kernel::Expr& e);
   void forget_loads(int stored_buffer);
-  kernel::Expr expanded(const kernel::Expr& e) const;
+  kernel::Expr as_written(const kernel::Expr& e) const;
   const std::string* array_of(const kernel::ExprNode* e) const;
   void prepare_lanes(const kernel::Expr& e, const Lanes& lanes, LaneStrides& strides, std::set<const kernel::ExprNode*>& done);
   void reduce_lanes(const kernel::Expr& e, const Lanes& lanes);

@@ -128,7 +128,7 @@ void Source::for_lanes(const std::vector<Expr>& read, const Lanes& lanes, const 
 std::string Source::values(const Expr& e, const Lanes& lanes) {
   if (const std::string* known = array_of(e.get())) return *known;
   seen_.insert(e);  // alive as long as it has a name
-  const Expr expanded = this->expanded(e);
+  const Expr expanded = as_written(e);
   const std::string array = new_name();
   line(fmt::format("{} {}[{}];", type_name(e->dtype), array, lanes.count));
   for_lanes({expanded}, lanes, [&] { line(fmt::format("{}[l] = {};", array, emit(expanded, false))); });
@@ -137,12 +137,12 @@ std::string Source::values(const Expr& e, const Lanes& lanes) {
 }
 
 void Source::fold_values(const std::string& total, kernel::Op op, const Expr& e, const Lanes& lanes) {
-  const Expr expanded = this->expanded(e);
+  const Expr expanded = as_written(e);
   for_lanes({expanded}, lanes, [&] { line(fmt::format("{0}[l] = {1}()({0}[l], {2});", total, fold_functor(op), emit(expanded, false))); });
 }
 
 void Source::fold_values_into(const std::string& total, kernel::Op op, const Expr& e, const Lanes& lanes) {
-  const Expr expanded = this->expanded(e);
+  const Expr expanded = as_written(e);
   for_lanes({expanded}, lanes, [&] { line(fmt::format("{0} = {1}()({0}, {2});", total, fold_functor(op), emit(expanded, false))); });
 }
 
