@@ -12,6 +12,7 @@
 #include "codegen/codegen.h"
 #include "codegen/kernel_plan.h"
 #include "ir/graph.h"
+#include "ir/target_traits.h"
 
 namespace intaglio {
 
@@ -20,17 +21,6 @@ struct GeneratedCode {
   std::string bytes;
   /// Where each kernel's image lies in `bytes`, in the order of the kernels; empty where all are one library.
   std::vector<std::uint64_t> offsets;
-};
-
-/// What a target has kernels for, as far as the passes that lower a graph for it must know.
-struct TargetTraits {
-  std::int64_t attention_columns = 0;  ///< attention whose heads have at most so many columns is one kernel; 0: there is no such kernel
-  std::int64_t least_channels = 1;     ///< that a convolution of 8- or 16-bit elements should have
-  std::int64_t window_word = 0;        ///< bytes: the taps of a row of convolutions of fewer channels are to lie in whole words of so many; 0: as they like
-  std::int64_t longest_window = 0;     ///< bytes of the longest such row
-  std::int64_t int4_rows = 0;          ///< contractions of at most so many rows unpack weights of 4 bits in registers; the others find them unpacked
-  bool int4_unknown_rows = false;      ///< also those whose rows are known at run time only, and may be as few
-  bool multiplies_float8 = false;      ///< else what is stored in f8e4m3fn is multiplied as f32, which is exact
 };
 
 class Backend {

@@ -50,7 +50,7 @@ bool stays_packed(const Value& weights, const PassContext& context) {
     if (!use.user) return false;
     if (use.user->is("transpose")) return stays_packed(*use.user->result(), context);
     const bool is_weight = use.user->op().op_class == OpClass::contraction && use.operand == 1;
-    return is_weight && row_count(*use.user, context.int4_unknown_rows).value_or(context.int4_rows + 1) <= context.int4_rows;
+    return is_weight && row_count(*use.user, context.target.int4_unknown_rows).value_or(context.target.int4_rows + 1) <= context.target.int4_rows;
   });
 }
 

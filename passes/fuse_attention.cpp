@@ -95,7 +95,7 @@ bool fits_target(const Attention& found, const PassContext& context) {
   if (dtype != DType::f32 && dtype != DType::f16 && dtype != DType::bf16) return false;
   for (const Value* operand : {found.q, found.v}) {
     const Dim& columns = operand->type.shape.back();
-    if (!columns.is_constant() || columns.value() < 1 || columns.value() > context.attention_columns) return false;
+    if (!columns.is_constant() || columns.value() < 1 || columns.value() > context.target.attention_columns) return false;
   }
   return true;
 }
@@ -128,7 +128,7 @@ void replace(Graph& graph, const Attention& found) {
 }  // namespace
 
 bool fuse_attention(Graph& graph, const PassContext& context) {
-  if (context.attention_columns == 0) return false;
+  if (context.target.attention_columns == 0) return false;
   bool changed = false;
   for (Node* product : graph.nodes("matmul")) {
     const auto found = attention_before(*product);

@@ -28,7 +28,7 @@ Value* with_channels(Builder& builder, Value* value, std::int64_t added) {
 bool pad_channels(Graph& graph, const PassContext& context) {
   bool changed = false;
   for (Node* conv : graph.nodes("conv")) {
-    const std::int64_t missing = missing_channels(*conv, context.least_channels);
+    const std::int64_t missing = missing_channels(*conv, context.target.least_channels);
     if (missing <= 0) continue;
     Builder builder(graph, conv->origins, conv);
     conv->set_operand(0, with_channels(builder, conv->operand(0), missing));

@@ -25,20 +25,20 @@ std::optional<Layout> layout_for(const Node& conv, const PassContext& context) {
   if (x.shape.size() != 4 || dtype_bits(x.dtype) > 16 || conv.integer("group") != 1 || !conv.operand(1)->is_constant()) return std::nullopt;
   const auto channels = x.shape[kChannels].constant(), width = x.shape[kWidth].constant();
   // With more channels the copy that this makes costs more than it saves.
-  if (!channels || !width || *channels >= context.least_channels) return std::nullopt;
+  if (!channels || !width || *channels >= context.target.least_channels) return std::nullopt;
   const auto attribute = [&](const char* name, std::size_t i, std::int64_t fallback) {
     const auto& given = conv.integers(name);
     return given.empty() ? fallback : given[i];
   };
   // The taps of a row lie apart.
   if (attribute("dilations", 1, 1) != 1) return std::nullopt;
-  const std::int64_t word = context.window_word * 8 / dtype_bits(x.dtype), stride = attribute("strides", 1, 1), taps = w.shape[kWidth].value();
+  const std::int64_t word = context.target.window_word * 8 / dtype_bits(x.dtype), stride = attribute("strides", 1, 1), taps = w.shape[kWidth].value();
   Layout layout;
   const std::int64_t channel_multiple = word / std::gcd(word, stride);
   layout.channels = (*channels + channel_multiple - 1) / channel_multiple * channel_multiple;
   const std::int64_t tap_multiple = word / std::gcd(word, layout.channels);
   layout.taps = (taps + tap_multiple - 1) / tap_multiple * tap_multiple;
-  if (layout.taps * layout.channels > context.longest_window * 8 / dtype_bits(x.dtype)) return std::nullopt;
+  if (layout.taps * layout.channels > context.target.longest_window * 8 / dtype_bits(x.dtype)) return std::nullopt;
   layout.begin = attribute("pads", 1, 0) + layout.taps - taps;
   const std::int64_t windows = (*width + attribute("pads", 1, 0) + attribute("pads", 3, 0) - taps) / stride + 1;
   layout.end = (windows - 1) * stride + layout.taps - *width - layout.begin;
@@ -68,7 +68,7 @@ Value* padded_weights(Builder& b, Value* weights, const Layout& layout) {
 
 bool pad_windows(Graph& graph, const PassContext& context) {
   bool changed = false;
-  if (context.window_word == 0) return false;
+  if (context.target.window_word == 0) return false;
   for (Node* conv : graph.nodes("conv")) {
     const auto layout = layout_for(*conv, context);
     if (!layout) continue;

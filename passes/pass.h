@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "ir/graph.h"
+#include "ir/target_traits.h"
 
 namespace intaglio {
 
@@ -40,17 +41,7 @@ struct PassContext {
   int optimization_level = 2;
   /// Convolutions want channels innermost.
   bool channels_last = true;
-  /// The most columns that a head may have for the target to compute its attention as one kernel; 0: it has no such kernel.
-  std::int64_t attention_columns = 0;
-  /// A convolution of 8- or 16-bit elements is given at least so many input channels.
-  std::int64_t least_channels = 1;
-  /// Of those that have fewer, the taps of a row are to lie in memory in whole words of so many bytes, as far as a row has no more than the longest one has;
-  /// 0: they may lie anyhow.
-  std::int64_t window_word = 0, longest_window = 0;
-  /// A contraction of at most so many rows reads weights of 4 bits as they are stored; 0: none does.
-  std::int64_t int4_rows = 0;
-  /// The same of rows that are known at run time only, and may be as few; else such a contraction does not.
-  bool int4_unknown_rows = false;
+  TargetTraits target = {};
   /// What f32 values become: f32, f16 or bf16.
   DType precision = DType::f32;
   /// Exceptions from `precision`; of several that match an ONNX node the last one counts.

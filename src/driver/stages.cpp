@@ -20,12 +20,7 @@ std::vector<LoweredGraph> lower_for_targets(const Graph& graph, const CodegenOpt
   std::vector<LoweredGraph> lowered = for_each_backend(graph, codegen);
   for (const auto& [backend, copy] : lowered) {
     PassContext of_target = context;
-    of_target.attention_columns = backend->traits().attention_columns;
-    of_target.least_channels = backend->traits().least_channels;
-    of_target.window_word = backend->traits().window_word;
-    of_target.longest_window = backend->traits().longest_window;
-    of_target.int4_rows = backend->traits().int4_rows;
-    of_target.int4_unknown_rows = backend->traits().int4_unknown_rows;
+    of_target.target = backend->traits();
     // What one target is told of, the next would be told again.
     if (&copy != &lowered.front().graph) of_target.report = {};
     RunnerOptions options = runner;

@@ -121,11 +121,11 @@ PassCase read_case(const std::string& path) {
   if (has("--precision=")) result.context.precision = parse_dtype(header_field(text, "--precision=")).value();
   if (has("--quantize=")) result.context.quantization.storage = parse_dtype(header_field(text, "--quantize=")).value();
   if (has("--ranges=")) result.context.quantization.ranges = parse_ranges(header_field(text, "--ranges="));
-  if (has("--channels=")) result.context.least_channels = std::stoll(header_field(text, "--channels="));
-  if (has("--window-word=")) result.context.window_word = std::stoll(header_field(text, "--window-word=")), result.context.longest_window = 128;
-  if (has("--int4-rows=")) result.context.int4_rows = std::stoll(header_field(text, "--int4-rows="));
-  result.context.int4_unknown_rows = has("--int4-unknown-rows");
-  if (has("--attention=")) result.context.attention_columns = std::stoll(header_field(text, "--attention="));
+  if (has("--channels=")) result.context.target.least_channels = std::stoll(header_field(text, "--channels="));
+  if (has("--window-word=")) result.context.target.window_word = std::stoll(header_field(text, "--window-word=")), result.context.target.longest_window = 128;
+  if (has("--int4-rows=")) result.context.target.int4_rows = std::stoll(header_field(text, "--int4-rows="));
+  result.context.target.int4_unknown_rows = has("--int4-unknown-rows");
+  if (has("--attention=")) result.context.target.attention_columns = std::stoll(header_field(text, "--attention="));
   result.rtol = std::stod(header_field(text, "numbers: rtol "));
   auto graphs = parse_graphs(text, path);
   if (graphs.empty() || graphs.size() > 2) throw std::runtime_error("one or two graphs expected in " + path);
